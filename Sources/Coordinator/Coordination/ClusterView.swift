@@ -1,0 +1,168 @@
+package import Catalog
+package import PeerMessages
+package import TokenPlacement
+
+/// The cluster as a coordinator sees it at one moment: the agreed state, the placement that
+/// follows from it, and who is alive.
+package struct ClusterView: Sendable {
+    /// This node.
+    package let node: NodeID
+    /// The state of the cluster log.
+    package let state: ClusterState
+    /// Where rows of a keyspace are; empty until the slices have owners.
+    package let placements: [String: ReplicaTable]
+    /// The nodes that gossip holds to be alive; this node is always among them.
+    package var alive: Set<NodeID>
+
+    /// The view of a node on a state.
+    package init(node: NodeID, state: ClusterState, alive: Set<NodeID>) {
+        self.node = node
+        self.state = state
+        self.alive = alive.union([node])
+        guard let slices = state.slices else {
+            placements = [:]
+            return
+        }
+        let locations = state.nodes.mapValues(\.location)
+        var tables: [ReplicationStrategy: ReplicaTable] = [:]
+        for keyspace in state.keyspaces.values where tables[keyspace.replication] == nil {
+            tables[keyspace.replication] = ReplicaTable(
+                slices: slices,
+                locations: locations,
+                strategy: keyspace.replication
+            )
+        }
+        placements = state.keyspaces.compactMapValues { tables[$0.replication] }
+    }
+
+    /// The datacenter of this node.
+    package var datacenter: String { state.nodes[node]?.location.datacenter ?? "" }
+
+    /// How many replicas must answer at a level, for data placed so.
+    ///
+    /// - Throws: ``CoordinationError/invalid(_:)`` for a level that is not supported here.
+    package func required(
+        _ consistency: ConsistencyLevel,
+        _ placement: ReplicaTable
+    ) throws(CoordinationError) -> Int {
+        switch consistency {
+        case .one, .localOne: return 1
+        case .two: return 2
+        case .three: return 3
+        case .quorum: return placement.replicationFactor / 2 + 1
+        case .all: return placement.replicationFactor
+        case .localQuorum: return placement.replicationFactor(in: datacenter) / 2 + 1
+        case .any, .eachQuorum, .serial, .localSerial:
+            throw .invalid(
+                """
+                consistency level \(consistency) is not supported; use ONE, TWO, THREE, QUORUM, \
+                ALL, LOCAL_ONE or LOCAL_QUORUM
+                """
+            )
+        }
+    }
+
+    /// Groups partitions by their replicas and orders each group's candidates.
+    ///
+    /// This node comes first, then the nodes that can serve the most keys of the request, so that
+    /// few messages suffice.
+    ///
+    /// - Throws: ``CoordinationError/unavailable(consistency:required:alive:)`` if a group has too
+    ///   few living replicas.
+    package func group(
+        _ partitions: [PartitionRef],
+        keyspace: String,
+        consistency: ConsistencyLevel
+    ) throws(CoordinationError) -> [KeyGroup] {
+        let placement = try placement(of: keyspace)
+        let required = try required(consistency, placement)
+        var groupOfSet: [Int: Int] = [:]
+        var groups: [KeyGroup] = []
+        for (key, partition) in partitions.enumerated() {
+            let set = placement.setIndex(of: partition.token)
+            if let group = groupOfSet[set] {
+                groups[group].keys.append(key)
+                continue
+            }
+            let replicas = placement.sets[set]
+            let candidates = replicas.filter {
+                alive.contains($0) && (!consistency.isLocal || isLocal($0))
+            }
+            guard candidates.count >= required else {
+                throw .unavailable(
+                    consistency: consistency,
+                    required: required,
+                    alive: candidates.count
+                )
+            }
+            groupOfSet[set] = groups.count
+            groups.append(
+                KeyGroup(
+                    replicas: replicas,
+                    candidates: candidates,
+                    required: required,
+                    keys: [key]
+                )
+            )
+        }
+        orderCandidates(of: &groups)
+        return groups
+    }
+
+    /// Where rows of a keyspace are.
+    package func placement(of keyspace: String) throws(CoordinationError) -> ReplicaTable {
+        if let placement = placements[keyspace] { return placement }
+        guard state.keyspaces[keyspace] != nil else {
+            throw .invalid("keyspace \(keyspace) does not exist")
+        }
+        throw .overloaded(
+            """
+            the ring has no owners yet: \(state.nodes.count) of \(state.expectedNodeCount) \
+            expected nodes are registered; start the others
+            """
+        )
+    }
+
+    /// Whether a node stands in this node's datacenter.
+    package func isLocal(_ other: NodeID) -> Bool {
+        state.nodes[other]?.location.datacenter == datacenter
+    }
+
+    private func orderCandidates(of groups: inout [KeyGroup]) {
+        var coverage: [NodeID: Int] = [:]
+        for group in groups {
+            for candidate in group.candidates {
+                coverage[candidate, default: 0] += group.keys.count
+            }
+        }
+        func rank(_ candidate: NodeID) -> (Int, Int, Int, NodeID) {
+            (
+                candidate == node ? 0 : 1, isLocal(candidate) ? 0 : 1,
+                -coverage[candidate, default: 0], candidate
+            )
+        }
+        for index in groups.indices {
+            groups[index].candidates.sort { rank($0) < rank($1) }
+        }
+    }
+}
+
+/// The keys of a request that have the same replicas.
+package struct KeyGroup: Hashable, Sendable {
+    /// All replicas, in the ring's order.
+    package var replicas: [NodeID]
+    /// The replicas that may be asked, best first.
+    package var candidates: [NodeID]
+    /// How many must answer.
+    package var required: Int
+    /// The places of the keys in the request.
+    package var keys: [Int]
+
+    /// A group with all its parts.
+    package init(replicas: [NodeID], candidates: [NodeID], required: Int, keys: [Int]) {
+        self.replicas = replicas
+        self.candidates = candidates
+        self.required = required
+        self.keys = keys
+    }
+}

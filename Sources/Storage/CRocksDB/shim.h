@@ -1,0 +1,3 @@
+/* RocksDB's C API as a Swift module. */
+#pragma once
+#include <rocksdb/c.h>

@@ -1,0 +1,82 @@
+internal import CRocksDB
+
+/// RocksDB's own option objects, made from ours.
+struct RocksSettings {
+    let database: OpaquePointer
+    let rows: OpaquePointer
+    let local: OpaquePointer
+    let blockCache: OpaquePointer
+    let rowCache: OpaquePointer?
+
+    init(options: RocksOptions, merging: RowMerging, environment: OpaquePointer?) {
+        database = rocksdb_options_create()
+        rows = rocksdb_options_create()
+        local = rocksdb_options_create()
+        blockCache = rocksdb_cache_create_lru(options.blockCacheBytes)
+        rowCache = options.rowCacheBytes > 0 ? rocksdb_cache_create_lru(options.rowCacheBytes) : nil
+        setDatabase(options, environment)
+        setRows(options, merging)
+        setFamily(local, options, bloomBits: 0)
+        rocksdb_options_set_compression(local, Int32(rocksdb_no_compression))
+    }
+
+    /// Frees everything, where the database did not open.
+    func destroy() {
+        rocksdb_options_destroy(rows)
+        rocksdb_options_destroy(local)
+        rocksdb_options_destroy(database)
+        rocksdb_cache_destroy(blockCache)
+        if let rowCache { rocksdb_cache_destroy(rowCache) }
+    }
+
+    private func setDatabase(_ options: RocksOptions, _ environment: OpaquePointer?) {
+        rocksdb_options_set_create_if_missing(database, 1)
+        rocksdb_options_set_create_missing_column_families(database, 1)
+        rocksdb_options_set_paranoid_checks(database, 1)
+        rocksdb_options_set_max_open_files(database, Int32(options.maxOpenFiles))
+        rocksdb_options_set_max_total_wal_size(database, UInt64(options.totalWALBytesMax))
+        rocksdb_options_set_db_write_buffer_size(database, options.memtableBytes)
+        rocksdb_options_set_max_background_jobs(database, Int32(options.backgroundJobs))
+        if let rowCache { rocksdb_options_set_row_cache(database, rowCache) }
+        // The log ends at the first record that does not check: what was synced always does, and
+        // an unsynced tail after a loss of power may hold anything.
+        rocksdb_options_set_wal_recovery_mode(
+            database, Int32(rocksdb_point_in_time_recovery))
+        rocksdb_options_set_stats_dump_period_sec(database, 0)
+        rocksdb_options_set_stats_persist_period_sec(database, 0)
+        rocksdb_options_set_keep_log_file_num(database, 4)
+        rocksdb_options_set_max_log_file_size(database, 4 << 20)
+        if let environment {
+            rocksdb_options_set_env(database, environment)
+        } else if let environment = rocksdb_create_default_env() {
+            // Compactions yield to requests; flushes keep their priority, as writes wait for them.
+            rocksdb_env_lower_thread_pool_cpu_priority(environment)
+            rocksdb_env_destroy(environment)
+        }
+    }
+
+    private func setRows(_ options: RocksOptions, _ merging: RowMerging) {
+        setFamily(rows, options, bloomBits: options.bloomBitsPerKey)
+        rocksdb_options_set_merge_operator(rows, MergeOperator.create(merging))
+        let compression =
+            switch options.compression {
+            case .none: rocksdb_no_compression
+            case .snappy: rocksdb_snappy_compression
+            }
+        rocksdb_options_set_compression(rows, Int32(compression))
+    }
+
+    private func setFamily(_ family: OpaquePointer, _ options: RocksOptions, bloomBits: Int) {
+        rocksdb_options_set_write_buffer_size(family, max(options.memtableBytes / 2, 64 << 10))
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1)
+        let table = rocksdb_block_based_options_create()
+        rocksdb_block_based_options_set_block_cache(table, blockCache)
+        rocksdb_block_based_options_set_format_version(table, 5)
+        if bloomBits > 0 {
+            rocksdb_block_based_options_set_filter_policy(
+                table, rocksdb_filterpolicy_create_bloom_full(Double(bloomBits)))
+        }
+        rocksdb_options_set_block_based_table_factory(family, table)
+        rocksdb_block_based_options_destroy(table)
+    }
+}

@@ -1,0 +1,169 @@
+internal import Foundation
+
+/// One node's data on disk: rows that are merged, and the node's own small values.
+///
+/// Reads run on the caller's thread. Writes go through one writer thread, which commits what
+/// waits as one group and syncs it before it acknowledges (or periodically, by option).
+///
+/// `@unchecked Sendable`: `database` is thread-safe by itself; every use of it by a reader is
+/// inside `gate`, by the writer before `finish` returns, and `close` frees it after both.
+package final class RocksStore: @unchecked Sendable {
+    /// The steps of closing.
+    private enum Phase {
+        /// -> closing.
+        case open
+        /// -> closed.
+        case closing
+        case closed
+    }
+
+    /// The options that the store was opened with.
+    package let options: RocksOptions
+
+    let database: RocksDatabase
+    let gate = ReadGate()
+    let writer: Writer
+    private let phaseMonitor = Monitor()
+    private var phase = Phase.open
+
+    /// Opens the store in `options.path`, and makes it if there is none.
+    ///
+    /// - Parameters:
+    ///   - options: where and how; validated here.
+    ///   - merging: how pieces of a row become one.
+    ///   - environment: the disk; tests pass a simulated one.
+    /// - Throws: ``StorageError/invalid(_:)`` for options out of bounds,
+    ///   ``StorageError/locked(_:)`` if the folder is in use, or what the disk says.
+    package init(
+        options: RocksOptions,
+        merging: RowMerging = .rows,
+        environment: StoreEnvironment = .realDisk
+    ) throws(StorageError) {
+        try options.validate()
+        self.options = options
+        if environment.environment == nil {
+            try Self.makeFolder(options.path)
+        }
+        database = try RocksDatabase(
+            options: options, merging: merging, environment: environment.environment)
+        writer = Writer(
+            database: database, options: options, acknowledgement: environment.acknowledgement)
+        do throws(StorageError) {
+            try writer.start()
+        } catch {
+            // `deinit` runs now, and must find nothing left to close.
+            phase = .closed
+            database.close()
+            throw error
+        }
+    }
+
+    deinit {
+        close()
+    }
+
+    // MARK: - Writes
+
+    /// Hands a batch to the writer without waiting.
+    ///
+    /// `sink` hears the outcome, with `ticket`, once the batch is as durable as the sync mode
+    /// promises, or failed. A closed or failed store and a batch over the limits are outcomes too.
+    ///
+    /// - Returns: false if the queue is full: nothing was or will be done; answer OVERLOADED.
+    package func submit(_ writes: StoreWrites, ticket: UInt64, sink: any CommitSink) -> Bool {
+        submit(writes, ticket: ticket, sink: sink, waitForRoom: false)
+    }
+
+    /// Writes a batch and waits until it is durable: for start-up, tools and tests.
+    ///
+    /// Never to be called on an event loop, nor in a ``CommitSink``.
+    ///
+    /// - Throws: why the batch is not known to be written.
+    package func commit(_ writes: StoreWrites) throws(StorageError) {
+        precondition(!writer.isCurrentThread, "commit on the writer thread would wait for itself")
+        let sink = WaitingSink()
+        _ = submit(writes, ticket: 0, sink: sink, waitForRoom: true)
+        if let error = sink.waitForOutcome().error { throw error }
+    }
+
+    /// Why the store takes no more writes, or nil: fatal for the node, which must say so.
+    package var failure: StorageError? { writer.failure }
+
+    private func submit(
+        _ writes: StoreWrites,
+        ticket: UInt64,
+        sink: any CommitSink,
+        waitForRoom: Bool
+    ) -> Bool {
+        switch writer.submit(writes, ticket: ticket, sink: sink, waitForRoom: waitForRoom) {
+        case .accepted: return true
+        case .full: return false
+        case .closed:
+            sink.committed([CommitOutcome(ticket: ticket, error: .closed(path: options.path))])
+            return true
+        }
+    }
+
+    // MARK: - Closing
+
+    /// Commits what waits, waits for readers, then closes the database; harmless if repeated.
+    ///
+    /// Returns once the store is closed, also where another thread began it.
+    package func close() {
+        let isMine = phaseMonitor.withLock {
+            if phase == .open {
+                phase = .closing
+                return true
+            }
+            while phase != .closed { phaseMonitor.wait() }
+            return false
+        }
+        guard isMine else { return }
+        precondition(!writer.isCurrentThread, "close on the writer thread would wait for itself")
+        writer.finish()
+        gate.close()
+        database.close()
+        phaseMonitor.withLock {
+            phase = .closed
+            phaseMonitor.broadcast()
+        }
+    }
+
+    private static func makeFolder(_ path: String) throws(StorageError) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw .ioFailure(
+                StorageError.Fault(
+                    operation: "make the store's folder",
+                    path: path,
+                    message: error.localizedDescription
+                )
+            )
+        }
+    }
+}
+
+/// Waits on the submitter's thread for one outcome.
+private final class WaitingSink: CommitSink, @unchecked Sendable {
+    // `@unchecked Sendable`: the outcome is touched inside the monitor only.
+    private let monitor = Monitor()
+    private var outcome: CommitOutcome?
+
+    func committed(_ outcomes: [CommitOutcome]) {
+        monitor.withLock {
+            outcome = outcomes.first
+            monitor.broadcast()
+        }
+    }
+
+    func waitForOutcome() -> CommitOutcome {
+        monitor.withLock {
+            while true {
+                if let outcome { return outcome }
+                monitor.wait()
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+/// Why the store could not do what it was asked.
+///
+/// After `corruption`, `ioFailure` or `noSpace` on a write the store takes no more writes: what
+/// reached the disk is unknown, and only opening it again tells.
+package enum StorageError: Error, Equatable, Sendable {
+    /// What was attempted where, and RocksDB's own words.
+    package struct Fault: Equatable, Sendable {
+        /// The operation, as a phrase: "commit writes".
+        package let operation: String
+        /// The folder of the store.
+        package let path: String
+        /// RocksDB's message, or ours where RocksDB was not asked.
+        package let message: String
+
+        /// A fault of one operation on the store in `path`.
+        package init(operation: String, path: String, message: String) {
+            self.operation = operation
+            self.path = path
+            self.message = message
+        }
+    }
+
+    /// Bytes on disk do not match their checksum or their format.
+    case corruption(Fault)
+    /// The file system refused a read, a write or an fsync.
+    case ioFailure(Fault)
+    /// The disk is full.
+    case noSpace(Fault)
+    /// Another process, or this one, has the folder open.
+    case locked(Fault)
+    /// The request or the options are not ones that the store accepts.
+    case invalid(Fault)
+    /// The store was closed before the request.
+    case closed(path: String)
+}
+
+extension StorageError {
+    /// Sorts an error text of RocksDB, which the C API gives instead of a code.
+    static func fromRocks(_ message: String, operation: String, path: String) -> StorageError {
+        let fault = Fault(operation: operation, path: path, message: message)
+        if message.hasPrefix("Corruption") { return .corruption(fault) }
+        if message.contains("No space left on device") { return .noSpace(fault) }
+        if message.contains("lock hold by current process") || message.contains("While lock file") {
+            return .locked(fault)
+        }
+        if message.hasPrefix("Invalid argument") || message.hasPrefix("Not implemented") {
+            return .invalid(fault)
+        }
+        return .ioFailure(fault)
+    }
+}
+
+extension StorageError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .corruption(let fault):
+            "\(fault.text). Data in this folder is damaged: keep the folder for analysis, and "
+                + "start the node with an empty one so that it is rebuilt from its replicas."
+        case .ioFailure(let fault):
+            "\(fault.text). The store takes no more writes: look at the disk (dmesg, SMART), "
+                + "then start the node again."
+        case .noSpace(let fault):
+            "\(fault.text). The disk is full and the store takes no more writes: free space on "
+                + "it, then start the node again."
+        case .locked(let fault):
+            "\(fault.text). Another process uses this folder: stop it, or give this node a data "
+                + "folder of its own."
+        case .invalid(let fault):
+            "\(fault.text)."
+        case .closed(let path):
+            "The store in \(path) is closed: the node is stopping; ask another one."
+        }
+    }
+}
+
+extension StorageError.Fault {
+    fileprivate var text: String { "Could not \(operation) in \(path): \(message)" }
+}

@@ -1,0 +1,30 @@
+/// The disk under a store: the real one, or a simulated one in tests.
+///
+/// No configuration reaches this: the program says `realDisk`, and the planted fault needs an
+/// environment that only the test support target can make.
+package struct StoreEnvironment {
+    /// When the writer acknowledges relative to the sync that it promised.
+    package enum Acknowledgement: Sendable {
+        /// As promised.
+        case afterSync
+        /// A planted fault: too early. A test proves that losing power then is noticed.
+        case beforeSync
+    }
+
+    /// A `rocksdb_env_t` that outlives the store, or nil for the real disk.
+    let environment: OpaquePointer?
+    let acknowledgement: Acknowledgement
+
+    /// The machine's own file system.
+    package static var realDisk: StoreEnvironment {
+        StoreEnvironment(environment: nil, acknowledgement: .afterSync)
+    }
+
+    /// A simulated file system, given as a `rocksdb_env_t` that outlives the store.
+    package static func simulatedDisk(
+        _ environment: OpaquePointer,
+        acknowledgement: Acknowledgement = .afterSync
+    ) -> StoreEnvironment {
+        StoreEnvironment(environment: environment, acknowledgement: acknowledgement)
+    }
+}

@@ -1,0 +1,95 @@
+/// The one form of a row that all replicas with the same writes arrive at, as of a second.
+///
+/// In it an expired cell has lost its value, and what a sweep may have purged is gone: deletions
+/// and expiries that are older than the grace period. Since the encoding is canonical as well,
+/// two rows mean the same as of that second if and only if these bytes are equal.
+enum CanonicalRow {
+    /// The canonical form, or nil if the row has it already (as nearly all rows do).
+    ///
+    /// `bytes` must be a valid row; without a grace period nothing is purged.
+    static func rewritten(
+        _ bytes: UnsafeRawBufferPointer,
+        nowSeconds: Int64,
+        gcGraceSeconds: Int32?
+    ) -> [UInt8]? {
+        let rule = Rule(nowSeconds: nowSeconds, gcGraceSeconds: gcGraceSeconds)
+        guard var scanner = try? RowScanner(bytes) else {
+            preconditionFailure("a validated row turned out wrong")
+        }
+        guard rule.changes(&scanner) else { return nil }
+        guard var scanner = try? RowScanner(bytes) else {
+            preconditionFailure("a validated row turned out wrong")
+        }
+        var encoder = RowEncoder(
+            deletion: scanner.deletion.flatMap { rule.isPurgeable($0.deletionSeconds) ? nil : $0 },
+            marker: scanner.marker.flatMap(rule.canonical),
+            capacity: bytes.count
+        )
+        while scanner.nextValidated() {
+            guard let entry = rule.canonical(scanner.entry) else { continue }
+            encoder.append(entry, from: bytes)
+        }
+        return encoder.bytes
+    }
+
+    /// What holds as of a second.
+    private struct Rule {
+        let nowSeconds: Int64
+        let purgeBeforeSeconds: Int64
+
+        init(nowSeconds: Int64, gcGraceSeconds: Int32?) {
+            self.nowSeconds = nowSeconds
+            guard let gcGraceSeconds else {
+                purgeBeforeSeconds = .min
+                return
+            }
+            let (before, isOver) = nowSeconds.subtractingReportingOverflow(Int64(gcGraceSeconds))
+            purgeBeforeSeconds = isOver ? (gcGraceSeconds > 0 ? .min : .max) : before
+        }
+
+        func isPurgeable(_ seconds: Int64) -> Bool {
+            seconds < purgeBeforeSeconds && seconds <= nowSeconds
+        }
+
+        func changes(_ scanner: inout RowScanner) -> Bool {
+            if let deletion = scanner.deletion, isPurgeable(deletion.deletionSeconds) { return true }
+            if let marker = scanner.marker, canonical(marker) != marker { return true }
+            while scanner.nextValidated() {
+                switch scanner.entry.kind {
+                case .live: continue
+                case .expiring: if scanner.entry.seconds <= nowSeconds { return true }
+                case .expired, .deleted, .collectionDeletion:
+                    if isPurgeable(scanner.entry.seconds) { return true }
+                }
+            }
+            return false
+        }
+
+        func canonical(_ marker: RowMarker) -> RowMarker? {
+            guard let expiry = marker.expiry, expiry.isReached(nowSeconds: nowSeconds) else {
+                return marker
+            }
+            guard !isPurgeable(expiry.atSeconds) else { return nil }
+            return RowMarker(
+                timestamp: marker.timestamp,
+                expiry: Expiry(atSeconds: expiry.atSeconds, timeToLiveSeconds: 0)
+            )
+        }
+
+        func canonical(_ entry: RowEntry) -> RowEntry? {
+            switch entry.kind {
+            case .live: return entry
+            case .expiring:
+                guard entry.seconds <= nowSeconds else { return entry }
+                guard !isPurgeable(entry.seconds) else { return nil }
+                var swept = entry
+                swept.kind = .expired
+                swept.timeToLiveSeconds = 0
+                swept.value = entry.value.lowerBound..<entry.value.lowerBound
+                return swept
+            case .expired, .deleted, .collectionDeletion:
+                return isPurgeable(entry.seconds) ? nil : entry
+            }
+        }
+    }
+}
