@@ -42,9 +42,19 @@ func tests(
     )
 }
 
+/// SwiftNIO's products.
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioConcurrencyHelpers = Target.Dependency.product(
+    name: "NIOConcurrencyHelpers",
+    package: "swift-nio"
+)
+
 let package = Package(
     name: "Martlet",
-    dependencies: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
+    ],
     targets: [
         // Pure targets: they decide, and import only each other and swift-collections.
         library("ByteCoding", in: "Encoding"),
@@ -61,7 +71,21 @@ let package = Package(
         library(
             "Coordination",
             in: "Coordinator",
-            ["Catalog", "PeerMessages", "Storage", "TokenPlacement"]
+            ["Catalog", "PeerMessages", "Scoring", "Storage", "TokenPlacement"]
+        ),
+        library("Scoring", in: "Scoring", ["Catalog"]),
+        library("NativeProtocol", in: "Connection", ["ByteCoding", "Catalog"]),
+        library("CQLSyntax", in: "Language"),
+        // Shells: one pure target each, plus NIO, RocksDB or ONNX Runtime.
+        library(
+            "Internode",
+            in: "Messaging",
+            ["ByteCoding", "Catalog", "PeerMessages", "TokenPlacement", nioCore, nioPosix]
+        ),
+        library(
+            "NativeServer",
+            in: "Connection",
+            ["NativeProtocol", nioCore, nioPosix, nioConcurrencyHelpers]
         ),
     ]
 )

@@ -148,11 +148,11 @@ extension CQLType {
     }
 
     private func validateElements(_ value: [UInt8], types: [CQLType]) throws(ValueError) {
-        guard let elements = CollectionCoding.elements(of: value) else {
-            throw ValueError(type: self, problem: "the elements' lengths do not fit the bytes")
-        }
-        guard elements.count % types.count == 0 else {
-            throw ValueError(type: self, problem: "a key has no value")
+        guard let elements = CollectionCoding.elements(of: value, partCount: types.count) else {
+            throw ValueError(
+                type: self,
+                problem: "the bytes are not as many elements, each behind its length, as they count"
+            )
         }
         for (index, element) in elements.enumerated() {
             try types[index % types.count].validate(element)

@@ -3,7 +3,11 @@
 package enum CollectionCoding {
     /// The elements of an encoded collection (of a map: keys and values in turn), or nil if the
     /// bytes are no such thing. An element is never null here.
-    package static func elements(of value: [UInt8]) -> [[UInt8]]? {
+    ///
+    /// - Parameters:
+    ///   - value: the encoded collection.
+    ///   - partCount: the elements of one entry: 1 in a list or set, 2 in a map.
+    package static func elements(of value: [UInt8], partCount: Int = 1) -> [[UInt8]]? {
         var position = 0
         func readLength() -> Int? {
             guard value.count - position >= 4 else { return nil }
@@ -23,7 +27,7 @@ package enum CollectionCoding {
             elements.append(Array(value[position..<position + length]))
             position += length
         }
-        return elements.count == count || elements.count == 2 * count ? elements : nil
+        return elements.count == count * partCount ? elements : nil
     }
 
     /// The encoding of a list's or set's elements.

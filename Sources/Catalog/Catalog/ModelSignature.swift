@@ -126,20 +126,49 @@ package struct ModelSignature: Hashable, Sendable {
     /// The parameter list as `martlet model push --signature` takes it.
     package var text: String {
         parameters.map { parameter in
-            var text = "\(parameter.name) \(parameter.type.cqlType.cqlText)"
+            var text = Self.quoted(parameter.name, isFolded: true)
+            text += " \(parameter.type.cqlType.cqlText)"
             if let value = parameter.defaultValue {
-                if case .floatVector = parameter.type {
-                    text += " DEFAULT [\(value.map { "\($0)" }.joined(separator: ", "))]"
-                } else {
-                    text += " DEFAULT \(value.first ?? 0)"
-                }
+                text += " DEFAULT \(parameter.type.literal(value))"
             }
+            let input = Self.quoted(parameter.input, isFolded: false)
             if let range = parameter.range {
-                text += " => \(parameter.input)[\(range.lowerBound)..\(range.upperBound)]"
+                text += " => \(input)[\(range.lowerBound)..\(range.upperBound)]"
             } else if parameter.input != parameter.name {
-                text += " => \(parameter.input)"
+                text += " => \(input)"
             }
             return text
         }.joined(separator: ", ")
+    }
+
+    /// The name as it must be written: in double quotes unless it is a word, and, where words are
+    /// folded to lower case, one without capitals.
+    private static func quoted(_ name: String, isFolded: Bool) -> String {
+        func isLetter(_ byte: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || !isFolded && (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        }
+        let isWord =
+            name.utf8.first.map(isLetter) ?? false
+            && name.utf8.allSatisfy {
+                isLetter($0) || $0 == UInt8(ascii: "_")
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+            }
+        if isWord { return name }
+        let inner = name.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\"" + inner.joined(separator: "\"\"") + "\""
+    }
+}
+
+extension ModelParameterType {
+    /// The constant that stands for a default value.
+    fileprivate func literal(_ value: [Double]) -> String {
+        let first = value.first ?? 0
+        switch self {
+        case .floatVector: return "[\(value.map { "\($0)" }.joined(separator: ", "))]"
+        case .boolean: return first == 0 ? "false" : "true"
+        case .int, .bigint: return Int64(exactly: first).map { "\($0)" } ?? "\(first)"
+        case .float, .double: return "\(first)"
+        }
     }
 }

@@ -115,7 +115,7 @@ package struct FrameDecoder: Sendable {
         if collected.capacity < needed {
             collected.reserveCapacity(min(total, max(needed, 2 * collected.count)))
         }
-        collected.append(contentsOf: rest.prefix(count))
+        collected.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest.prefix(count)))
         rest = rest.dropFirst(count)
     }
 

@@ -9,8 +9,9 @@ package struct QueryParameters: Hashable, Sendable {
     package var values = BoundValues.positional([])
     /// Whether the client knows the result's columns already.
     package var skipsMetadata = false
-    /// The most rows of a page; nil if the client wants all rows at once. Always positive: a size
-    /// of 0 or less means "no paging" and is read as nil.
+    /// The most rows of a page; nil if the client wants all rows at once.
+    ///
+    /// Always positive: a size of 0 or less means "no paging" and is read as nil.
     package var pageSize: Int32?
     /// Where the page starts, as an earlier result said.
     package var pagingState: [UInt8]?

@@ -1,5 +1,6 @@
 package import Catalog
 package import PeerMessages
+internal import Scoring
 package import Storage
 package import TokenPlacement
 
@@ -86,7 +87,7 @@ package struct ScoreMachine: Sendable {
     }
 
     private let partitions: [PartitionRef]
-    private let order: ScoreOrder
+    private let order: PeerMessages.ScoreOrder
     private let limit: Int
     private let consistency: ConsistencyLevel
     private var groups: [GroupProgress]
@@ -101,7 +102,7 @@ package struct ScoreMachine: Sendable {
     package init(
         partitions: [PartitionRef],
         groups: [KeyGroup],
-        order: ScoreOrder,
+        order: PeerMessages.ScoreOrder,
         limit: Int,
         consistency: ConsistencyLevel
     ) {
@@ -379,8 +380,8 @@ package struct ScoreMachine: Sendable {
     }
 
     private mutating func answer(_ actions: inout [Action]) {
-        var entries: [Outcome.Entry] = []
         var counts = ScoreCounts()
+        var entries: [Outcome.Entry] = []
         for (indexes, reply) in replies {
             counts.add(reply.counts)
             for row in reply.rows {
@@ -389,16 +390,25 @@ package struct ScoreMachine: Sendable {
             }
         }
         switch order {
-        case .none: entries.sort { $0.key < $1.key }
-        case .ascending, .descending:
-            entries.sort { left, right in
-                ScoreRank(left.score, partitions[left.key].key)
-                    .precedes(ScoreRank(right.score, partitions[right.key].key), order)
-            }
+        case .none:
+            entries.sort { $0.key < $1.key }
+            entries = Array(entries.prefix(limit))
+        case .ascending: entries = best(of: entries, .ascending)
+        case .descending: entries = best(of: entries, .descending)
         }
-        if entries.count > limit { entries.removeLast(entries.count - limit) }
         let outcome = Outcome(entries: entries, contributions: contributions, counts: counts)
         finish(.answer(outcome), &actions)
+    }
+
+    private func best(
+        of entries: [Outcome.Entry],
+        _ order: Scoring.ScoreOrder
+    ) -> [Outcome.Entry] {
+        var top = TopScores<Outcome.Entry>(limit: min(limit, entries.count), order: order)
+        for entry in entries {
+            top.offer(score: entry.score, key: partitions[entry.key].key, payload: entry)
+        }
+        return top.sorted().map(\.payload)
     }
 
     private mutating func fail(

@@ -1,5 +1,5 @@
 extension CQLParser {
-    /// Reads INSERT ... VALUES, which comes next.
+    /// Reads INSERT with columns and values, which comes next.
     mutating func insert() throws(SyntaxError) -> InsertStatement {
         let position = token.position
         try expect(.insert)
@@ -130,7 +130,7 @@ extension CQLParser {
         )
     }
 
-    /// Reads BEGIN ... APPLY BATCH, which comes next.
+    /// Reads a batch from BEGIN to APPLY BATCH, which comes next.
     mutating func batch() throws(SyntaxError) -> BatchStatement {
         let position = token.position
         try expect(.begin)

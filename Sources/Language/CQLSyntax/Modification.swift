@@ -124,7 +124,7 @@ package struct DeleteStatement: Equatable, Sendable {
     package let position: SourcePosition
 }
 
-/// BEGIN BATCH ... APPLY BATCH.
+/// A batch from BEGIN to APPLY BATCH.
 package struct BatchStatement: Equatable, Sendable {
     /// How a batch is applied.
     package enum Kind: Hashable, Sendable {

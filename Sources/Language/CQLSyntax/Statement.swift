@@ -10,7 +10,7 @@ package struct Statement: Equatable, Sendable {
         case update(UpdateStatement)
         /// DELETE.
         case delete(DeleteStatement)
-        /// BEGIN BATCH ... APPLY BATCH.
+        /// BEGIN BATCH to APPLY BATCH.
         case batch(BatchStatement)
         /// CREATE KEYSPACE.
         case createKeyspace(CreateKeyspaceStatement)

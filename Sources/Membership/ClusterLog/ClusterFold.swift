@@ -61,12 +61,27 @@ extension ClusterState {
 
     private mutating func found(_ founding: Founding) throws(ClusterChangeError) {
         guard epoch == .zero else { throw .invalid("the cluster is founded already") }
-        guard founding.sliceCount > 0, founding.sliceCount & (founding.sliceCount - 1) == 0 else {
-            throw .invalid("slice_count must be a power of two, it is \(founding.sliceCount)")
+        guard founding.sliceCount > 0, founding.sliceCount.nonzeroBitCount == 1,
+            founding.sliceCount <= SliceMap.sliceCountMax
+        else {
+            throw .invalid(
+                """
+                slice_count must be a power of two up to \(SliceMap.sliceCountMax), it is \
+                \(founding.sliceCount)
+                """
+            )
         }
         guard (1...Self.nodeCountMax).contains(founding.expectedNodeCount) else {
             throw .invalid(
                 "expected_nodes must be 1 to \(Self.nodeCountMax), it is \(founding.expectedNodeCount)"
+            )
+        }
+        guard founding.sliceCount >= founding.expectedNodeCount else {
+            throw .invalid(
+                """
+                slice_count is \(founding.sliceCount) and expected_nodes \
+                \(founding.expectedNodeCount): every node needs a slice of its own
+                """
             )
         }
         clusterID = founding.clusterID
@@ -81,6 +96,22 @@ extension ClusterState {
     private mutating func register(_ node: NodeRecord) throws(ClusterChangeError) {
         guard nodes.count < Self.nodeCountMax || nodes[node.id] != nil else {
             throw .invalid("a cluster has at most \(Self.nodeCountMax) nodes")
+        }
+        guard nodes.count < sliceCount || nodes[node.id] != nil else {
+            throw .invalid(
+                "the ring has \(sliceCount) slices, and \(nodes.count) nodes to own them already"
+            )
+        }
+        if let known = nodes[node.id], known.location != node.location,
+            slices?.nodes.contains(node.id) == true
+        {
+            throw .invalid(
+                """
+                node \(node.id) owns slices as a node of \(known.location.datacenter), rack \
+                \(known.location.rack), and would move to \(node.location.datacenter), rack \
+                \(node.location.rack), where its replicas are not; give it its old place back
+                """
+            )
         }
         if let other = nodes.values.first(where: {
             $0.id != node.id && $0.address == node.address && $0.internodePort == node.internodePort

@@ -24,9 +24,15 @@ package struct ClusterLogMachine: Sendable {
         case fetch(after: Epoch, from: NodeID)
     }
 
+    private struct Proposal: Sendable {
+        /// Who is told the outcome; nil where the machine proposes by itself.
+        var ticket: Ticket?
+        var change: ClusterChange
+    }
+
     private enum Role: Sendable {
         /// Decides; holds the proposals that wait for the one being written.
-        case decider(queue: [(ticket: Ticket, change: ClusterChange)], deciding: Ticket?)
+        case decider(queue: [Proposal], deciding: Proposal?)
         /// Follows; remembers whom it asked for entries, until when.
         case follower(asked: (node: NodeID, deadline: Duration)?)
     }
@@ -63,6 +69,12 @@ package struct ClusterLogMachine: Sendable {
 
     // MARK: Events
 
+    /// The node starts: what a crash cut short goes on, such as giving the slices their owners.
+    package mutating func started(actions: inout [Action]) {
+        assignOwnersIfComplete()
+        decideNext(&actions)
+    }
+
     /// An operator founds the cluster on this node. Only an empty node can be a founder.
     package mutating func foundingRequested(
         _ founding: Founding,
@@ -93,8 +105,9 @@ package struct ClusterLogMachine: Sendable {
             actions.append(.answer(ticket, .failure(.undecided(text))))
             return
         }
-        queue.append((ticket, change))
+        queue.append(Proposal(ticket: ticket, change: change))
         role = .decider(queue: queue, deciding: deciding)
+        assignOwnersIfComplete()
         decideNext(&actions)
     }
 
@@ -117,8 +130,8 @@ package struct ClusterLogMachine: Sendable {
             actions.append(.send(written, to: peer))
         }
         role = .decider(queue: queue, deciding: nil)
-        if let deciding { actions.append(.answer(deciding, .success(epoch))) }
-        assignOwnersIfComplete(&actions)
+        if let ticket = deciding?.ticket { actions.append(.answer(ticket, .success(epoch))) }
+        assignOwnersIfComplete()
         decideNext(&actions)
     }
 
@@ -127,9 +140,10 @@ package struct ClusterLogMachine: Sendable {
         persisting = []
         guard case .decider(let queue, let deciding) = role else { return }
         role = .decider(queue: [], deciding: nil)
+        resignUnlessFounded()
         let failure = ClusterChangeError.undecided("the cluster log cannot be written: \(why)")
-        if let deciding { actions.append(.answer(deciding, .failure(failure))) }
-        for proposal in queue { actions.append(.answer(proposal.ticket, .failure(failure))) }
+        let waiting = ([deciding].compactMap { $0 } + queue).compactMap(\.ticket)
+        for ticket in waiting { actions.append(.answer(ticket, .failure(failure))) }
     }
 
     /// A message told its sender's epoch.
@@ -167,7 +181,11 @@ package struct ClusterLogMachine: Sendable {
         var trial = state
         var fresh: [LogEntry] = []
         for entry in received where entry.epoch == trial.epoch.next {
-            guard (try? trial.apply(entry)) != nil else { break }
+            guard (try? trial.apply(entry)) != nil else {
+                // It would be refused again: asking at once would never end.
+                role = .follower(asked: (peer, now + Self.fetchTimeout))
+                break
+            }
             fresh.append(entry)
         }
         if fresh.isEmpty {
@@ -190,29 +208,48 @@ package struct ClusterLogMachine: Sendable {
                 ballot: Ballot(round: 1, node: node),
                 change: proposal.change
             )
-            var trial = state
+            let outcome: Result<Epoch, ClusterChangeError>
             do {
-                try trial.apply(entry)
-            } catch {
-                role = .decider(queue: queue, deciding: nil)
-                actions.append(.answer(proposal.ticket, .failure(error)))
-                continue
-            }
-            if trial.isSame(as: state) {
+                if try changesState(entry) {
+                    role = .decider(queue: queue, deciding: proposal)
+                    persisting = [entry]
+                    actions.append(.persist([entry]))
+                    return
+                }
                 // A node that comes back with the addresses it had changes nothing.
-                role = .decider(queue: queue, deciding: nil)
-                actions.append(.answer(proposal.ticket, .success(state.epoch)))
-                continue
+                outcome = .success(state.epoch)
+            } catch {
+                outcome = .failure(error)
             }
-            role = .decider(queue: queue, deciding: proposal.ticket)
-            persisting = [entry]
-            actions.append(.persist([entry]))
+            role = .decider(queue: queue, deciding: nil)
+            resignUnlessFounded()
+            if let ticket = proposal.ticket { actions.append(.answer(ticket, outcome)) }
+        }
+    }
+
+    /// Whether the entry does anything; throws if it does not fit, or could not be read back.
+    private func changesState(_ entry: LogEntry) throws(ClusterChangeError) -> Bool {
+        var trial = state
+        try trial.apply(entry)
+        if trial.isSame(as: state) { return false }
+        do {
+            _ = try LogEntry(decoding: entry.encoded())
+        } catch {
+            throw .invalid("the change could not be read back from the cluster log: \(error)")
+        }
+        return true
+    }
+
+    /// A founding that failed leaves an empty node, which follows.
+    private mutating func resignUnlessFounded() {
+        if case .decider(let queue, nil) = role, queue.isEmpty, entries.isEmpty {
+            role = .follower(asked: nil)
         }
     }
 
     /// Gives the slices their owners once all expected nodes are registered.
-    private mutating func assignOwnersIfComplete(_ actions: inout [Action]) {
-        guard case .decider(var queue, nil) = role, state.slices == nil,
+    private mutating func assignOwnersIfComplete() {
+        guard case .decider(var queue, nil) = role, state.clusterID != nil, state.slices == nil,
             state.nodes.count >= state.expectedNodeCount
         else { return }
         let owners = Balancer.initialOwners(
@@ -221,7 +258,7 @@ package struct ClusterLogMachine: Sendable {
             },
             sliceCount: state.sliceCount
         )
-        queue.insert((0, .assignOwners(owners)), at: 0)
+        queue.insert(Proposal(ticket: nil, change: .assignOwners(owners)), at: 0)
         role = .decider(queue: queue, deciding: nil)
     }
 }

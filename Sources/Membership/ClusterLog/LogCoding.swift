@@ -98,15 +98,10 @@ extension ByteWriter {
     }
 
     private mutating func writeOwners(_ slices: SliceMap) {
-        let nodes = Set(slices.owners).sorted()
-        var place: [NodeID: UInt16] = [:]
-        writeCount(nodes.count)
-        for (index, node) in nodes.enumerated() {
-            write(node)
-            place[node] = UInt16(index)
-        }
+        writeCount(slices.nodes.count)
+        for node in slices.nodes { write(node) }
         writeCount(slices.sliceCount)
-        for owner in slices.owners { writeUInt16(place[owner] ?? 0) }
+        for owner in slices.ownerIndices { writeUInt16(owner) }
     }
 
     private mutating func write(_ strategy: ReplicationStrategy) {
@@ -270,7 +265,10 @@ extension ByteReader {
             guard let hash = ModelHash(try readBytes(32, "model hash")) else {
                 throw .invalid(what: "model hash")
             }
-            let byteCount = Int(clamping: try readUInt64("model length"))
+            let rawCount = try readUInt64("model length")
+            guard let byteCount = Int(exactly: rawCount) else {
+                throw .invalid(what: "model length \(rawCount)")
+            }
             return .pushModel(
                 ModelPush(
                     name: name,
@@ -292,28 +290,27 @@ extension ByteReader {
     }
 
     private mutating func readOwners() throws(ByteDecodingError) -> SliceMap {
-        let nodeCount = try readCount("owner count")
+        let nodeCount = try readCount("owner count", atMost: SliceMap.nodesMax)
         var nodes: [NodeID] = []
         for _ in 0..<nodeCount { nodes.append(try readNodeID()) }
-        let sliceCount = try readCount("slice count")
-        guard sliceCount > 0, sliceCount & (sliceCount - 1) == 0 else {
-            throw .invalid(what: "slice count \(sliceCount): not a power of two")
-        }
-        var owners: [NodeID] = []
+        let sliceCount = try readCount("slice count", atMost: SliceMap.sliceCountMax)
+        var owners: [UInt16] = []
         owners.reserveCapacity(sliceCount)
-        for _ in 0..<sliceCount {
-            let index = Int(try readUInt16("owner"))
-            guard index < nodes.count else {
-                throw .invalid(what: "owner \(index) of \(nodes.count)")
-            }
-            owners.append(nodes[index])
+        for _ in 0..<sliceCount { owners.append(try readUInt16("owner")) }
+        guard let slices = SliceMap(nodes: nodes, ownerIndices: owners) else {
+            throw .invalid(
+                what: """
+                    owners: \(sliceCount) slices (a power of two is needed) of \(nodeCount) nodes \
+                    (sorted, each the owner of a slice)
+                    """
+            )
         }
-        return SliceMap(owners: owners)
+        return slices
     }
 
     private mutating func readReplication() throws(ByteDecodingError) -> ReplicationStrategy {
         switch try readUInt8("replication strategy") {
-        case 1: return .simple(factor: try readNumber("replication factor"))
+        case 1: return .simple(factor: try readFactor())
         case 2:
             let count = try readCount("datacenter count")
             var factors: [DatacenterFactor] = []
@@ -321,14 +318,28 @@ extension ByteReader {
                 factors.append(
                     DatacenterFactor(
                         datacenter: try readSizedString("datacenter"),
-                        factor: try readNumber("replication factor")
+                        factor: try readFactor()
                     )
                 )
+            }
+            let names = factors.map(\.datacenter)
+            guard zip(names, names.dropFirst()).allSatisfy({ $0 < $1 }) else {
+                throw .invalid(what: "replication: datacenters \(names) are not sorted")
             }
             return .networkTopology(factors)
         case 3: return .everywhere
         case let other: throw .invalid(what: "replication strategy \(other)")
         }
+    }
+
+    private mutating func readFactor() throws(ByteDecodingError) -> Int {
+        let factor = try readNumber("replication factor")
+        guard (1...ReplicationStrategy.factorMax).contains(factor) else {
+            throw .invalid(
+                what: "replication factor \(factor): 1 to \(ReplicationStrategy.factorMax)"
+            )
+        }
+        return factor
     }
 
     private mutating func readTable() throws(ByteDecodingError) -> TableDefinition {

@@ -44,6 +44,7 @@ extension PeerMessage {
         case .score: 13
         case .loadModel: 14
         case .fetchModel: 15
+        case .awaitEpoch: 16
         case .proposed: 20
         case .done: 21
         case .rows: 22
@@ -78,7 +79,7 @@ extension ByteWriter {
     fileprivate mutating func write(_ message: PeerMessage) {
         switch message {
         case .gossip(let bytes), .modelBytes(let bytes): writeBytes(bytes)
-        case .fetchLog(let epoch): writeUInt64(epoch.value)
+        case .fetchLog(let epoch), .awaitEpoch(let epoch): writeUInt64(epoch.value)
         case .logEntries(let entries):
             writeCount(entries.count)
             for entry in entries { writeSizedBytes(entry.encoded()) }
@@ -250,6 +251,7 @@ extension ByteReader {
                 offset: Int(clamping: try readUInt64("offset")),
                 count: Int(clamping: try readUInt64("count"))
             )
+        case 16: return .awaitEpoch(Epoch(try readUInt64("epoch")))
         case 20: return .proposed(try readProposed())
         case 21: return .done
         case 22: return .rows(try readGroupReplies())

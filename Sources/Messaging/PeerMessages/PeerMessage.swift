@@ -266,6 +266,8 @@ package enum PeerMessage: Hashable, Sendable {
     /// Fetch the model's bytes from the sender, check them, run them once on trial, and load.
     case loadModel(ModelName, hash: ModelHash, byteCount: Int, signature: ModelSignature)
     case fetchModel(ModelHash, offset: Int, count: Int)
+    /// Answer once the state of this epoch counts on the receiver.
+    case awaitEpoch(Epoch)
     // Replies.
     case proposed(Result<Epoch, ClusterChangeError>)
     case done

@@ -47,7 +47,7 @@ static bool open_session(martlet_ort_session *session, const void *bytes, size_t
                                  folded_constant_bytes_max),
         "limit of constant folding");
     TRY(ort->create_session(engine->environment, bytes, count, options, &session->session),
-        "the model cannot be loaded");
+        "load");
     TRY(ort->input_count(session->session, &session->counts[0]), "inputs");
     TRY(ort->output_count(session->session, &session->counts[1]), "outputs");
     if (session->counts[0] > MARTLET_ORT_TENSORS_MAX) {
@@ -266,7 +266,7 @@ bool martlet_ort_score(martlet_ort_session *session, martlet_ort_run *run, size_
     const char *output_names[1] = {session->output};
     TRY(ort->run(session->session, run->options, names, (const void *const *)values, made,
                  output_names, 1, &output),
-        "the model failed");
+        "run");
     good = take_scores(engine, output, rows, scores, error, error_room);
 done:
     for (size_t index = 0; index < made; index++) ort->release_value(values[index]);

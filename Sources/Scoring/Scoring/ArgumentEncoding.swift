@@ -49,7 +49,7 @@ extension ScoreLayout.Slot {
         case .float: target.storeBytes(of: Float(number), as: Float.self)
         case .double: target.storeBytes(of: number, as: Double.self)
         case .int32, .int64, .bool:
-            preconditionFailure("\(name): a signature never lets \(type) fill \(elementType)")
+            preconditionFailure("a signature never lets \(type) fill \(elementType)")
         }
     }
 

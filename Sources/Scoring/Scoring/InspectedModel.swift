@@ -13,6 +13,23 @@ package struct InspectedModel: Equatable, Sendable {
     /// The number of operators in the graph.
     package var nodeCount: Int
 
+    /// A description with all its parts.
+    package init(
+        formatVersion: Int,
+        operatorSets: [String: Int],
+        metadata: [String: String],
+        inputs: [TensorSpec],
+        outputs: [TensorSpec],
+        nodeCount: Int
+    ) {
+        self.formatVersion = formatVersion
+        self.operatorSets = operatorSets
+        self.metadata = metadata
+        self.inputs = inputs
+        self.outputs = outputs
+        self.nodeCount = nodeCount
+    }
+
     /// The metadata key whose value names the output that is the score.
     package static let outputKey = "martlet.output"
     /// The metadata key whose value is the signature's text.

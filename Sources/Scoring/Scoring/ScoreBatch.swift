@@ -1,5 +1,3 @@
-package import Catalog
-
 /// The memory of a batch's tensors: one allocation on a 64-byte boundary.
 ///
 /// It may cross threads (`@unchecked Sendable`): only the one ``ScoreBatchBuilder`` that made it

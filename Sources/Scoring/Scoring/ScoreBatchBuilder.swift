@@ -1,4 +1,4 @@
-package import Catalog
+import Catalog
 
 /// Gathers the arguments of many rows into the tensors of one batch.
 ///
@@ -15,8 +15,8 @@ package struct ScoreBatchBuilder: ~Copyable {
     private enum Source {
         /// Each row gives its own value.
         case row
-        /// All rows share these bytes, which are in the tensor's encoding already.
-        case constant([UInt8])
+        /// All rows share the value that begins here in `constants`, encoded as its input takes it.
+        case constant(start: Int)
         /// All rows share a null that has no DEFAULT.
         case null
     }
@@ -26,6 +26,7 @@ package struct ScoreBatchBuilder: ~Copyable {
     private let buffer: ScoreBuffer
     private let offsets: [Int]
     private var sources: [Source]
+    private var constants: [UInt8] = []
     private var hasDefaultedConstant = false
     private var hasNullConstant = false
     private var rowCount = 0
@@ -49,8 +50,9 @@ package struct ScoreBatchBuilder: ~Copyable {
         precondition(statistics.rows == 0, "a constant behind \(statistics.rows) rows")
         let slot = layout.slots[parameter]
         guard let value else {
-            if let standIn = slot.defaultValue {
-                sources[parameter] = .constant(standIn)
+            if let standIn = layout.defaults[parameter] {
+                sources[parameter] = .constant(start: constants.count)
+                constants += standIn
                 hasDefaultedConstant = true
             } else {
                 sources[parameter] = .null
@@ -59,7 +61,7 @@ package struct ScoreBatchBuilder: ~Copyable {
             return
         }
         guard value.count == slot.type.encodedByteCount else {
-            throw slot.error(givenByteCount: value.count)
+            throw error(parameter, givenByteCount: value.count)
         }
         let encoded = [UInt8](unsafeUninitializedCapacity: slot.byteCount) { target, count in
             value.withUnsafeBytes { source in
@@ -69,7 +71,8 @@ package struct ScoreBatchBuilder: ~Copyable {
             }
             count = slot.byteCount
         }
-        sources[parameter] = .constant(encoded)
+        sources[parameter] = .constant(start: constants.count)
+        constants += encoded
     }
 
     /// Appends a row, asking for each argument that is not constant, by the parameter's index.
@@ -87,18 +90,19 @@ package struct ScoreBatchBuilder: ~Copyable {
                 buffer.base + offsets[slot.input] + layout.strides[slot.input] * rowCount
                 + slot.offset
             switch sources[index] {
-            case .constant(let bytes): copy(bytes, to: target)
+            case .constant(let start):
+                copy(constants, from: start, byteCount: slot.byteCount, to: target)
             case .null: return leaveOut()
             case .row:
                 switch argument(index) {
                 case .value(let value):
                     guard value.count == slot.type.encodedByteCount else {
-                        throw slot.error(givenByteCount: value.count)
+                        throw error(index, givenByteCount: value.count)
                     }
                     slot.write(value, to: target)
                 case .null:
-                    guard let standIn = slot.defaultValue else { return leaveOut() }
-                    copy(standIn, to: target)
+                    guard let standIn = layout.defaults[index] else { return leaveOut() }
+                    copy(standIn, from: 0, byteCount: slot.byteCount, to: target)
                     isDefaulted = true
                 }
             }
@@ -135,17 +139,23 @@ package struct ScoreBatchBuilder: ~Copyable {
     }
 
     @inline(__always)
-    private func copy(_ bytes: [UInt8], to target: UnsafeMutableRawPointer) {
+    private func copy(
+        _ bytes: [UInt8],
+        from start: Int,
+        byteCount: Int,
+        to target: UnsafeMutableRawPointer
+    ) {
         bytes.withUnsafeBytes { source in
-            if let base = source.baseAddress {
-                target.copyMemory(from: base, byteCount: source.count)
-            }
+            let part = UnsafeRawBufferPointer(rebasing: source[start..<start + byteCount])
+            if let base = part.baseAddress { target.copyMemory(from: base, byteCount: byteCount) }
         }
     }
-}
 
-extension ScoreLayout.Slot {
-    fileprivate func error(givenByteCount: Int) -> ScoreArgumentError {
-        ScoreArgumentError(parameter: name, expected: type, givenByteCount: givenByteCount)
+    private func error(_ parameter: Int, givenByteCount: Int) -> ScoreArgumentError {
+        ScoreArgumentError(
+            parameter: layout.signature.parameters[parameter].name,
+            expected: layout.slots[parameter].type,
+            givenByteCount: givenByteCount
+        )
     }
 }

@@ -5,9 +5,8 @@ package import Catalog
 /// Every input is one block of `[rows, width]` elements in native byte order. All blocks of a batch
 /// stand in one allocation, each on a 64-byte boundary.
 package struct ScoreLayout: Sendable {
-    /// Where one parameter's values go.
+    /// Where one parameter's values go; plain bits, so that a row costs no reference counting.
     struct Slot: Sendable {
-        let name: String
         let type: ModelParameterType
         let elementType: TensorElementType
         let input: Int
@@ -15,14 +14,14 @@ package struct ScoreLayout: Sendable {
         let offset: Int
         /// The bytes of the values there.
         let byteCount: Int
-        /// The DEFAULT in the input's encoding.
-        let defaultValue: [UInt8]?
     }
 
     /// The signature that the layout is for.
     package let signature: ModelSignature
 
     let slots: [Slot]
+    /// The DEFAULT of each parameter in its input's encoding.
+    let defaults: [[UInt8]?]
     /// The bytes of one row, by input.
     let strides: [Int]
 
@@ -38,14 +37,15 @@ package struct ScoreLayout: Sendable {
             else { preconditionFailure("the signature was not resolved: \(parameter)") }
             let elementType = signature.inputs[index].elementType
             return Slot(
-                name: parameter.name,
                 type: parameter.type,
                 elementType: elementType,
                 input: index,
                 offset: (parameter.range?.lowerBound ?? 0) * elementType.byteCount,
-                byteCount: parameter.type.width * elementType.byteCount,
-                defaultValue: parameter.defaultValue.map { elementType.encode($0) }
+                byteCount: parameter.type.width * elementType.byteCount
             )
+        }
+        defaults = zip(signature.parameters, slots).map { parameter, slot in
+            parameter.defaultValue.map { slot.elementType.encode($0) }
         }
     }
 

@@ -13,7 +13,7 @@ package enum SignatureResolver {
         drafts: [ParameterDraft]?
     ) throws(SignatureError) -> ModelSignature {
         let output = try scoreOutput(of: model)
-        let drafts = try drafts ?? derivedDrafts(for: model.inputs)
+        let drafts = if let drafts { drafts } else { try derivedDrafts(for: model.inputs) }
         try checkNames(drafts, inputs: model.inputs)
         var parameters: [ModelParameter?] = drafts.map { _ in nil }
         var inputs: [ModelInput] = []

@@ -26,7 +26,9 @@ enum MergeOperator {
             { state, _, _, existing, existingCount, operands, counts, count, success, newCount in
                 MergeOperator.merge(
                     state,
-                    existing: existing.map { UnsafeRawBufferPointer(start: $0, count: existingCount) },
+                    existing: existing.map {
+                        UnsafeRawBufferPointer(start: $0, count: existingCount)
+                    },
                     operands,
                     counts,
                     Int(count),
@@ -36,7 +38,14 @@ enum MergeOperator {
             },
             { state, _, _, operands, counts, count, success, newCount in
                 MergeOperator.merge(
-                    state, existing: nil, operands, counts, Int(count), success, newCount)
+                    state,
+                    existing: nil,
+                    operands,
+                    counts,
+                    Int(count),
+                    success,
+                    newCount
+                )
             },
             // RocksDB copies the result into its own string, then gives ours back here.
             { _, value, _ in free(UnsafeMutablePointer(mutating: value)) },
@@ -49,7 +58,6 @@ enum MergeOperator {
         strdup("martlet.rows.1")
     )
 
-    // swift-format-ignore: AlwaysUseLowerCamelCase
     private static func merge(
         _ state: UnsafeMutableRawPointer?,
         existing: UnsafeRawBufferPointer?,
@@ -67,7 +75,9 @@ enum MergeOperator {
             newCount.pointee = counts[0]
             return copy(UnsafeRawBufferPointer(start: operands[0], count: counts[0]))
         }
-        let pieces = [UnsafeRawBufferPointer](unsafeUninitializedCapacity: count + 1) { buffer, used in
+        let pieces = [UnsafeRawBufferPointer](unsafeUninitializedCapacity: count + 1) {
+            buffer,
+            used in
             if let existing { buffer.initializeElement(at: 0, to: existing) }
             used = existing == nil ? 0 : 1
             for index in 0..<count {

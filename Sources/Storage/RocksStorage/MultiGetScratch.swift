@@ -22,14 +22,19 @@ struct MultiGetScratch {
         keyCounts = (memory + word * count).bindMemory(to: Int.self, capacity: count)
         values = (memory + 2 * word * count).bindMemory(to: OpaquePointer?.self, capacity: count)
         errors = (memory + 3 * word * count).bindMemory(
-            to: UnsafeMutablePointer<CChar>?.self, capacity: count)
+            to: UnsafeMutablePointer<CChar>?.self,
+            capacity: count
+        )
         values.initialize(repeating: nil, count: count)
         errors.initialize(repeating: nil, count: count)
         var target = memory + 4 * word * count
         for (index, key) in wanted.enumerated() {
-            key.withUnsafeBytes { UnsafeMutableRawBufferPointer(start: target, count: key.count).copyMemory(from: $0) }
+            key.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(start: target, count: key.count).copyMemory(from: $0)
+            }
             (keys + index).initialize(
-                to: UnsafePointer(target.bindMemory(to: CChar.self, capacity: key.count)))
+                to: UnsafePointer(target.bindMemory(to: CChar.self, capacity: key.count))
+            )
             (keyCounts + index).initialize(to: key.count)
             target += key.count
         }

@@ -1,4 +1,5 @@
 internal import CRocksDB
+internal import Storage
 
 /// The removal of all rows under some prefixes, a bounded piece at a time.
 ///
@@ -24,8 +25,11 @@ struct PrefixDrop {
         var bytes = 0
         while let prefix = prefixes.first {
             let scan = RowScan(
-                database: database, family: database.rows, from: position ?? prefix,
-                to: KeyPrefix.end(ofPrefix: prefix))
+                database: database,
+                family: database.rows,
+                from: position ?? prefix,
+                to: KeyRange.successor(of: prefix)
+            )
             while let key = scan.key {
                 guard bytes < bytesMax else {
                     position = Array(key)
@@ -33,8 +37,11 @@ struct PrefixDrop {
                 }
                 bytes += key.count + 16
                 rocksdb_writebatch_delete_cf(
-                    batch, database.rows, key.baseAddress?.assumingMemoryBound(to: CChar.self),
-                    key.count)
+                    batch,
+                    database.rows,
+                    key.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    key.count
+                )
                 scan.advance()
             }
             try scan.check()

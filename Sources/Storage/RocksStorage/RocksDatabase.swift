@@ -54,8 +54,14 @@ final class RocksDatabase: @unchecked Sendable {
         var opened = [OpaquePointer?](repeating: nil, count: names.count)
         var message: UnsafeMutablePointer<CChar>?
         let handle = rocksdb_open_column_families(
-            databaseOptions, path, Int32(names.count), namePointers, familyOptions, &opened,
-            &message)
+            databaseOptions,
+            path,
+            Int32(names.count),
+            namePointers,
+            familyOptions,
+            &opened,
+            &message
+        )
         guard let handle, message == nil else {
             let text = Self.takeText(&message) ?? "no reason given"
             settings.destroy()

@@ -41,7 +41,9 @@ struct RocksSettings {
         // The log ends at the first record that does not check: what was synced always does, and
         // an unsynced tail after a loss of power may hold anything.
         rocksdb_options_set_wal_recovery_mode(
-            database, Int32(rocksdb_point_in_time_recovery))
+            database,
+            Int32(rocksdb_point_in_time_recovery)
+        )
         rocksdb_options_set_stats_dump_period_sec(database, 0)
         rocksdb_options_set_stats_persist_period_sec(database, 0)
         rocksdb_options_set_keep_log_file_num(database, 4)
@@ -74,7 +76,9 @@ struct RocksSettings {
         rocksdb_block_based_options_set_format_version(table, 5)
         if bloomBits > 0 {
             rocksdb_block_based_options_set_filter_policy(
-                table, rocksdb_filterpolicy_create_bloom_full(Double(bloomBits)))
+                table,
+                rocksdb_filterpolicy_create_bloom_full(Double(bloomBits))
+            )
         }
         rocksdb_options_set_block_based_table_factory(family, table)
         rocksdb_block_based_options_destroy(table)

@@ -1,4 +1,5 @@
 internal import CRocksDB
+internal import Storage
 
 /// What memory knows of a row.
 package enum MemoryRead: Equatable, Sendable {
@@ -14,11 +15,12 @@ extension RocksStore {
     /// Keys of one call into RocksDB, which holds the blocks of all of them in memory meanwhile.
     private static let keysPerCall = 512
 
-    /// Reads rows in one batch, in the order of the keys; nil where there is none.
+    /// Reads rows in one batch.
     ///
     /// - Parameters:
     ///   - keys: row keys, repeated ones allowed.
     ///   - sorted: whether they ascend already, which saves RocksDB a copy and a sort.
+    /// - Returns: the rows in the order of the keys; nil where there is none.
     /// - Throws: the first error; then no row is returned.
     package func read(
         _ keys: [[UInt8]],
@@ -48,8 +50,16 @@ extension RocksStore {
             let scratch = MultiGetScratch(keys[start..<start + count])
             defer { scratch.free() }
             rocksdb_batched_multi_get_cf(
-                database.handle, database.readAnywhere, database.rows, count, scratch.keys,
-                scratch.keyCounts, scratch.values, scratch.errors, sorted)
+                database.handle,
+                database.readAnywhere,
+                database.rows,
+                count,
+                scratch.keys,
+                scratch.keyCounts,
+                scratch.values,
+                scratch.errors,
+                sorted
+            )
             if let text = scratch.takeError() { throw database.error(text, "read rows") }
             for index in 0..<count { body(start + index, scratch.row(index)) }
             start += count
@@ -79,6 +89,7 @@ extension RocksStore {
     ///   - start: the first key that may be returned.
     ///   - end: the key before which to stop, or nil.
     ///   - limit: rows to return at most.
+    /// - Returns: the rows that are there.
     /// - Throws: what RocksDB says; never part of the rows.
     package func scan(
         from start: [UInt8],
@@ -109,13 +120,14 @@ extension RocksStore {
     ///   - prefix: what the keys begin with.
     ///   - start: the key to go on from, where a walk takes several calls.
     ///   - limit: values to return at most.
+    /// - Returns: the values that are there.
     /// - Throws: what RocksDB says.
     package func scanLocal(
         prefix: [UInt8],
         from start: [UInt8]? = nil,
         limit: Int = .max
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
-        let end = KeyPrefix.end(ofPrefix: prefix)
+        let end = KeyRange.successor(of: prefix)
         return try scan(database.local, from: start ?? prefix, to: end, limit: limit)
     }
 
@@ -146,8 +158,13 @@ extension RocksStore {
     ) -> OpaquePointer? {
         key.withUnsafeBytes { key in
             rocksdb_get_pinned_cf(
-                database.handle, options, family,
-                key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, &message)
+                database.handle,
+                options,
+                family,
+                key.baseAddress?.assumingMemoryBound(to: CChar.self),
+                key.count,
+                &message
+            )
         }
     }
 

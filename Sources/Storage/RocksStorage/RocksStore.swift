@@ -23,6 +23,7 @@ package final class RocksStore: @unchecked Sendable {
     let database: RocksDatabase
     let gate = ReadGate()
     let writer: Writer
+    private let environment: StoreEnvironment
     private let phaseMonitor = Monitor()
     private var phase = Phase.open
 
@@ -41,13 +42,20 @@ package final class RocksStore: @unchecked Sendable {
     ) throws(StorageError) {
         try options.validate()
         self.options = options
+        self.environment = environment
         if environment.environment == nil {
             try Self.makeFolder(options.path)
         }
         database = try RocksDatabase(
-            options: options, merging: merging, environment: environment.environment)
+            options: options,
+            merging: merging,
+            environment: environment.environment
+        )
         writer = Writer(
-            database: database, options: options, acknowledgement: environment.acknowledgement)
+            database: database,
+            options: options,
+            acknowledgement: environment.acknowledgement
+        )
         do throws(StorageError) {
             try writer.start()
         } catch {
@@ -132,7 +140,9 @@ package final class RocksStore: @unchecked Sendable {
     private static func makeFolder(_ path: String) throws(StorageError) {
         do {
             try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true)
+                atPath: path,
+                withIntermediateDirectories: true
+            )
         } catch {
             throw .ioFailure(
                 StorageError.Fault(

@@ -1,20 +1,5 @@
 internal import CRocksDB
 
-/// Bounds of the keys under a prefix.
-enum KeyPrefix {
-    /// The first key after all that begin with `prefix`; nil where no key comes after them.
-    static func end(ofPrefix prefix: [UInt8]) -> [UInt8]? {
-        var end = prefix
-        while let last = end.popLast() {
-            guard last == 0xFF else {
-                end.append(last + 1)
-                return end
-            }
-        }
-        return nil
-    }
-}
-
 /// Walks the keys of a column family in order, over a snapshot taken at its start.
 final class RowScan {
     private let database: RocksDatabase
@@ -36,7 +21,10 @@ final class RowScan {
         iterator = rocksdb_create_iterator_cf(database.handle, options, family)
         start.withUnsafeBytes { start in
             rocksdb_iter_seek(
-                iterator, start.baseAddress?.assumingMemoryBound(to: CChar.self), start.count)
+                iterator,
+                start.baseAddress?.assumingMemoryBound(to: CChar.self),
+                start.count
+            )
         }
     }
 

@@ -11,20 +11,27 @@ package struct StoreEnvironment {
         case beforeSync
     }
 
-    /// A `rocksdb_env_t` that outlives the store, or nil for the real disk.
+    /// A `rocksdb_env_t`, or nil for the real disk.
     let environment: OpaquePointer?
+    /// What frees `environment`; the store keeps it alive.
+    let owner: AnyObject?
     let acknowledgement: Acknowledgement
 
     /// The machine's own file system.
     package static var realDisk: StoreEnvironment {
-        StoreEnvironment(environment: nil, acknowledgement: .afterSync)
+        StoreEnvironment(environment: nil, owner: nil, acknowledgement: .afterSync)
     }
 
-    /// A simulated file system, given as a `rocksdb_env_t` that outlives the store.
+    /// A simulated file system, given as a `rocksdb_env_t` that lives as long as `owner`.
     package static func simulatedDisk(
         _ environment: OpaquePointer,
+        owner: AnyObject,
         acknowledgement: Acknowledgement = .afterSync
     ) -> StoreEnvironment {
-        StoreEnvironment(environment: environment, acknowledgement: acknowledgement)
+        StoreEnvironment(
+            environment: environment,
+            owner: owner,
+            acknowledgement: acknowledgement
+        )
     }
 }

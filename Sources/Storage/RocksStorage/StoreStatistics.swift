@@ -78,8 +78,16 @@ extension RocksStore {
                     var startCount = start.count
                     var endCount = end.count
                     rocksdb_approximate_sizes_cf(
-                        database.handle, database.rows, 1, &starts, &startCount, &ends, &endCount,
-                        &size, message)
+                        database.handle,
+                        database.rows,
+                        1,
+                        &starts,
+                        &startCount,
+                        &ends,
+                        &endCount,
+                        &size,
+                        message
+                    )
                 }
             }
         }
@@ -114,7 +122,11 @@ extension RocksStore {
     private func number(_ name: String, _ family: OpaquePointer? = nil) -> UInt64 {
         var value: UInt64 = 0
         let code = rocksdb_property_int_cf(
-            database.handle, family ?? database.rows, name, &value)
+            database.handle,
+            family ?? database.rows,
+            name,
+            &value
+        )
         return code == 0 ? value : 0
     }
 }

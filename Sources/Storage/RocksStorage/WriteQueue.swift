@@ -59,9 +59,8 @@ final class WriteQueue: @unchecked Sendable {
         }
     }
 
-    /// The next group: what waits, up to `groupBytesMax`, at least one entry.
-    ///
-    /// - Parameter deadline: when to return without one, on the monitor's clock; nil for never.
+    /// Waits for the next group: what waits, up to `groupBytesMax`, at least one entry; after
+    /// `deadline` (on the monitor's clock, nil for never) an empty one.
     func take(groupBytesMax: Int, deadline: Duration?) -> Turn {
         monitor.withLock {
             while entries.isEmpty {

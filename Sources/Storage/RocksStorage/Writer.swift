@@ -1,4 +1,5 @@
 internal import CRocksDB
+internal import Foundation
 internal import Glibc
 internal import Synchronization
 
@@ -38,7 +39,9 @@ final class Writer: @unchecked Sendable {
         groupBytesMax = options.commitGroupBytesMax
         queueBytesMax = options.writerQueueBytesMax
         queue = WriteQueue(
-            bytesMax: options.writerQueueBytesMax, batchesMax: options.writerQueueBatchesMax)
+            bytesMax: options.writerQueueBytesMax,
+            batchesMax: options.writerQueueBatchesMax
+        )
         batch = rocksdb_writebatch_create()
     }
 
@@ -55,14 +58,17 @@ final class Writer: @unchecked Sendable {
     /// Starts the thread.
     func start() throws(StorageError) {
         let code = pthread_create(
-            &thread, nil,
+            &thread,
+            nil,
             { argument in
                 guard let argument else { return nil }
                 let writer = Unmanaged<Writer>.fromOpaque(argument).takeRetainedValue()
-                pthread_setname_np(pthread_self(), "martlet-writer")
+                Thread.current.name = "martlet-writer"
                 writer.run()
                 return nil
-            }, Unmanaged.passRetained(self).toOpaque())
+            },
+            Unmanaged.passRetained(self).toOpaque()
+        )
         guard code == 0 else {
             Unmanaged.passUnretained(self).release()
             throw database.error("pthread_create: \(code)", "start the writer thread")
@@ -79,7 +85,10 @@ final class Writer: @unchecked Sendable {
         let refusal = writes.problem(bytesMax: queueBytesMax).map { problem in
             StorageError.invalid(
                 StorageError.Fault(
-                    operation: "accept writes", path: database.path, message: problem)
+                    operation: "accept writes",
+                    path: database.path,
+                    message: problem
+                )
             )
         }
         let entry = WriteQueue.Entry(writes: writes, ticket: ticket, sink: sink, refusal: refusal)
@@ -207,7 +216,10 @@ final class Writer: @unchecked Sendable {
             let isDone: Bool
             do throws(StorageError) {
                 isDone = try drops[0].appendDeletes(
-                    to: batch, database: database, bytesMax: groupBytesMax)
+                    to: batch,
+                    database: database,
+                    bytesMax: groupBytesMax
+                )
             } catch {
                 fail(error)
                 isDone = true
@@ -229,8 +241,11 @@ final class Writer: @unchecked Sendable {
         key.withUnsafeBytes { key in
             value.withUnsafeBytes { value in
                 body(
-                    key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count,
-                    value.baseAddress?.assumingMemoryBound(to: CChar.self), value.count)
+                    key.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    key.count,
+                    value.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    value.count
+                )
             }
         }
     }

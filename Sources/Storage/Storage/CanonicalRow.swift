@@ -52,7 +52,9 @@ enum CanonicalRow {
         }
 
         func changes(_ scanner: inout RowScanner) -> Bool {
-            if let deletion = scanner.deletion, isPurgeable(deletion.deletionSeconds) { return true }
+            if let deletion = scanner.deletion, isPurgeable(deletion.deletionSeconds) {
+                return true
+            }
             if let marker = scanner.marker, canonical(marker) != marker { return true }
             while scanner.nextValidated() {
                 switch scanner.entry.kind {

@@ -5,16 +5,15 @@ import Catalog
 /// Both are total orders, so that merging depends neither on the order nor on the grouping of
 /// what is merged, nor on a clock.
 enum CellOrder {
-    /// Where two entries stand to each other in a row: less than, equal to or greater than 0.
+    /// Where two entries of the same column and rank stand to each other in a row: less than, equal
+    /// to or greater than 0.
     @inline(__always)
-    static func compareSlots(
+    static func comparePaths(
         _ left: RowEntry,
         in leftBytes: UnsafeRawBufferPointer,
         _ right: RowEntry,
         in rightBytes: UnsafeRawBufferPointer
     ) -> Int {
-        if left.column != right.column { return left.column < right.column ? -1 : 1 }
-        if left.rank != right.rank { return left.rank - right.rank }
         guard let leftPath = left.path, let rightPath = right.path else { return 0 }
         return ByteOrder.compare(leftBytes.part(leftPath), rightBytes.part(rightPath))
     }

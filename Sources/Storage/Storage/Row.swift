@@ -1,6 +1,8 @@
 import Catalog
 
-/// A row or a write to one, decoded: for writes, tests and tools. Reads use ``RowView``.
+/// A row or a write to one, decoded.
+///
+/// It is for writes, tests and tools; reads use ``RowView``.
 package struct Row: Hashable, Sendable {
     /// What an INSERT leaves.
     package var marker: RowMarker?

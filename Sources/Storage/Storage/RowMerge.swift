@@ -7,6 +7,9 @@ package enum RowMerge {
     /// The most rows that are walked over together; more are merged in groups.
     private static let groupCountMax = 16
 
+    /// What stands in the place of a slot behind a row's last entry; no slot is as great.
+    private static let closed = UInt64.max
+
     /// A row without anything, which changes nothing when merged.
     package static let emptyRow: [UInt8] = [RowFormat.version, 0]
 
@@ -66,9 +69,10 @@ package enum RowMerge {
     /// Walks over all rows at once, smallest slot first.
     private static func mergeGroup(_ rows: [UnsafeRawBufferPointer]) -> [UInt8] {
         var scanners: [RowScanner] = []
-        var isOpen: [Bool] = []
+        // Per row the slot of its current entry, `closed` behind its last one.
+        var slots: [UInt64] = []
         scanners.reserveCapacity(rows.count)
-        isOpen.reserveCapacity(rows.count)
+        slots.reserveCapacity(rows.count)
         var deletion: Deletion?
         var marker: RowMarker?
         for row in rows {
@@ -77,7 +81,7 @@ package enum RowMerge {
             }
             if let found = scanner.deletion { deletion = max(found, deletion ?? found) }
             if let found = scanner.marker { marker = max(found, marker ?? found) }
-            isOpen.append(scanner.nextValidated())
+            slots.append(scanner.nextValidated() ? scanner.slot : closed)
             scanners.append(scanner)
         }
         var encoder = RowEncoder(
@@ -86,8 +90,7 @@ package enum RowMerge {
             capacity: rows.reduce(0) { max($0, $1.count) } + 32
         )
         var collectionDeletion: RowEntry?
-        while let winner = takeSmallest(&scanners, &isOpen, rows) {
-            let entry = winner.entry
+        while let (entry, row) = takeSmallest(&scanners, &slots, rows) {
             if let deletion, deletion.covers(entry.timestamp) { continue }
             if entry.kind == .collectionDeletion {
                 collectionDeletion = entry
@@ -96,7 +99,7 @@ package enum RowMerge {
             {
                 continue
             }
-            encoder.append(entry, from: rows[winner.row])
+            encoder.append(entry, from: rows[row])
         }
         return encoder.bytes
     }
@@ -105,42 +108,52 @@ package enum RowMerge {
     @inline(__always)
     private static func takeSmallest(
         _ scanners: inout [RowScanner],
-        _ isOpen: inout [Bool],
+        _ slots: inout [UInt64],
         _ rows: [UnsafeRawBufferPointer]
     ) -> (entry: RowEntry, row: Int)? {
-        var winner = -1
-        // Rows before `first` are behind the smallest slot; from it on they are looked at again.
-        var first = 0
-        for index in scanners.indices where isOpen[index] {
-            guard winner >= 0 else {
+        var smallest = closed
+        var winner = 0
+        var isShared = false
+        for (index, slot) in slots.enumerated() {
+            if slot < smallest {
+                smallest = slot
                 winner = index
-                first = index
-                continue
-            }
-            let best = scanners[winner].entry
-            let entry = scanners[index].entry
-            let order = CellOrder.compareSlots(entry, in: rows[index], best, in: rows[winner])
-            if order < 0 {
-                winner = index
-                first = index
-            } else if order == 0,
-                CellOrder.isLess(best, in: rows[winner], entry, in: rows[index])
-            {
-                winner = index
+                isShared = false
+            } else if slot == smallest {
+                isShared = true
             }
         }
-        guard winner >= 0 else { return nil }
-        let entry = scanners[winner].entry
-        for index in first..<scanners.count where isOpen[index] {
+        guard smallest != closed else { return nil }
+        guard isShared else {
+            let entry = scanners[winner].entry
+            slots[winner] = scanners[winner].nextValidated() ? scanners[winner].slot : closed
+            return (entry, winner)
+        }
+        // Several rows are at this column and rank: the least path first, then who wins it.
+        var entry = scanners[winner].entry
+        for index in winner + 1..<slots.count where slots[index] == smallest {
+            let other = scanners[index].entry
+            let order = CellOrder.comparePaths(other, in: rows[index], entry, in: rows[winner])
+            let replaces =
+                order < 0
+                || order == 0
+                    && CellOrder.isLess(entry, in: rows[winner], other, in: rows[index])
+            if replaces {
+                winner = index
+                entry = other
+            }
+        }
+        for index in slots.indices where slots[index] == smallest {
             let isSame =
-                index == winner
-                || CellOrder.compareSlots(
+                CellOrder.comparePaths(
                     scanners[index].entry,
                     in: rows[index],
                     entry,
                     in: rows[winner]
                 ) == 0
-            if isSame { isOpen[index] = scanners[index].nextValidated() }
+            if isSame {
+                slots[index] = scanners[index].nextValidated() ? scanners[index].slot : closed
+            }
         }
         return (entry, winner)
     }

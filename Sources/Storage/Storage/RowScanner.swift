@@ -13,25 +13,24 @@ struct RowScanner {
     private(set) var deletion: Deletion?
     /// The marker.
     private(set) var marker: RowMarker?
-    /// The current entry, once `next` returned true.
-    private(set) var entry = RowEntry(
-        kind: .live,
-        column: ColumnID(0),
-        timestamp: WriteTimestamp(0),
-        seconds: 0,
-        timeToLiveSeconds: 0,
-        path: nil,
-        value: 0..<0
-    )
+    // The current entry in plain numbers, which costs less per cell than one large structure.
+    private(set) var column: UInt32 = 0
+    private(set) var kind = RowEntry.Kind.live
+    private(set) var seconds: Int64 = 0
+    private(set) var hasPath = false
+    private var pathStart = 0
+    private var pathEnd = 0
+    private var valueStart = 0
+    private var valueEnd = 0
 
     // What an entry without numbers of its own repeats.
-    private var timestamp: Int64 = 0
+    private(set) var timestamp: Int64 = 0
     private var expiresAtSeconds: Int64 = 0
     private var timeToLiveSeconds: Int32 = 0
     private var deletionSeconds: Int64 = 0
 
     private var hasEntry = false
-    private var collectionDeletion: WriteTimestamp?
+    private var collectionDeletion: Int64?
 
     /// A scanner before the first entry; the header is read.
     init(_ bytes: UnsafeRawBufferPointer) throws(RowFormatError) {
@@ -80,6 +79,36 @@ struct RowScanner {
         self.marker = marker
     }
 
+    /// The current entry, once `next` returned true.
+    @inline(__always)
+    var entry: RowEntry {
+        RowEntry(
+            kind: kind,
+            column: ColumnID(column),
+            timestamp: WriteTimestamp(timestamp),
+            seconds: seconds,
+            timeToLiveSeconds: kind == .expiring ? timeToLiveSeconds : 0,
+            path: hasPath ? pathStart..<pathEnd : nil,
+            value: valueStart..<valueEnd
+        )
+    }
+
+    /// Where the current entry's value stands.
+    @inline(__always)
+    var value: Range<Int> { valueStart..<valueEnd }
+
+    /// Whether the current entry is a value that a read sees.
+    @inline(__always)
+    func isLive(nowSeconds: Int64) -> Bool {
+        kind == .live || kind == .expiring && seconds > nowSeconds
+    }
+
+    /// A number by which entries of different columns and ranks are in their order.
+    @inline(__always)
+    var slot: UInt64 {
+        UInt64(column) << 2 | (kind == .collectionDeletion ? 0 : hasPath ? 2 : 1)
+    }
+
     /// Reads the next entry; false at the end.
     @inline(__always)
     mutating func next() throws(RowFormatError) -> Bool {
@@ -90,44 +119,48 @@ struct RowScanner {
             throw .malformed(what: "unknown kind of cell", offset: start)
         }
         let delta = head >> RowFormat.columnShift
-        let column = UInt64(entry.column.value) + delta
-        guard column <= UInt64(UInt32.max) else {
+        guard delta <= UInt64(UInt32.max - column) else {
             throw .malformed(what: "column id of more than 32 bits", offset: start)
         }
         if delta != 0 { collectionDeletion = nil }
         if head & RowFormat.ownTimestamp != 0 {
             timestamp &+= try readDelta("cell timestamp")
         }
-        let written = WriteTimestamp(timestamp)
-        if let deletion, deletion.covers(written) {
+        if let deletion, timestamp <= deletion.timestamp.microseconds {
             throw .malformed(what: "a cell that the row deletion covers", offset: start)
         }
-        let hasOwnSeconds = head & RowFormat.ownSeconds != 0
-        let seconds = try readSeconds(kind, hasOwn: hasOwnSeconds)
-        var path: Range<Int>?
-        if head & RowFormat.hasPath != 0 {
+        let previousSlot = slot
+        let previousPath = pathStart..<pathEnd
+        seconds = try readSeconds(kind, hasOwn: head & RowFormat.ownSeconds != 0)
+        hasPath = head & RowFormat.hasPath != 0
+        if hasPath {
             guard kind != .collectionDeletion else {
                 throw .malformed(what: "a collection deletion with a path", offset: start)
             }
-            path = try readRange("cell path")
-            if let collectionDeletion, written <= collectionDeletion {
-                throw .malformed(what: "a cell that its collection's deletion covers", offset: start)
+            let path = try readRange("cell path")
+            (pathStart, pathEnd) = (path.lowerBound, path.upperBound)
+            if let collectionDeletion, timestamp <= collectionDeletion {
+                throw .malformed(
+                    what: "a cell that its collection's deletion covers",
+                    offset: start
+                )
             }
         }
-        let hasValue = kind == .live || kind == .expiring
-        let value = hasValue ? try readRange("cell value") : position..<position
-        let previous = entry
-        entry = RowEntry(
-            kind: kind,
-            column: ColumnID(UInt32(column)),
-            timestamp: written,
-            seconds: seconds,
-            timeToLiveSeconds: kind == .expiring ? timeToLiveSeconds : 0,
-            path: path,
-            value: value
-        )
-        if delta == 0, hasEntry { try requireBehind(previous, start) }
-        if kind == .collectionDeletion { collectionDeletion = written }
+        if kind == .live || kind == .expiring {
+            let value = try readRange("cell value")
+            (valueStart, valueEnd) = (value.lowerBound, value.upperBound)
+        } else {
+            (valueStart, valueEnd) = (position, position)
+        }
+        column += UInt32(delta)
+        self.kind = kind
+        if delta == 0, hasEntry, slot <= previousSlot {
+            let isBehind =
+                slot == previousSlot && hasPath
+                && ByteOrder.compare(bytes.part(previousPath), bytes.part(pathStart..<pathEnd)) < 0
+            guard isBehind else { throw .malformed(what: "cells out of order", offset: start) }
+        }
+        if kind == .collectionDeletion { collectionDeletion = timestamp }
         hasEntry = true
         return true
     }
@@ -175,16 +208,6 @@ struct RowScanner {
             if hasOwn { deletionSeconds &+= try readDelta("deletion seconds") }
             return deletionSeconds
         }
-    }
-
-    private func requireBehind(_ previous: RowEntry, _ offset: Int) throws(RowFormatError) {
-        if previous.rank < entry.rank { return }
-        if let left = previous.path, let right = entry.path,
-            ByteOrder.compare(bytes.part(left), bytes.part(right)) < 0
-        {
-            return
-        }
-        throw .malformed(what: "cells out of order", offset: offset)
     }
 
     @inline(__always)

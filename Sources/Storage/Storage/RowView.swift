@@ -99,13 +99,12 @@ package struct RowView: Sendable {
         var isLive = scanner.marker?.isLive(nowSeconds: nowSeconds) ?? false
         var index = 0
         while try scanner.next() {
-            let entry = scanner.entry
-            guard entry.isLive(nowSeconds: nowSeconds) else { continue }
+            guard scanner.isLive(nowSeconds: nowSeconds) else { continue }
             isLive = true
-            guard entry.path == nil else { continue }
-            while index < columns.count, columns[index] < entry.column { index += 1 }
-            while index < columns.count, columns[index] == entry.column {
-                ranges[index] = entry.value
+            guard !scanner.hasPath else { continue }
+            while index < columns.count, columns[index].value < scanner.column { index += 1 }
+            while index < columns.count, columns[index].value == scanner.column {
+                ranges[index] = scanner.value
                 index += 1
             }
         }

@@ -144,7 +144,9 @@ struct HostileTextTests {
         #expect(elements.last?.kind == .literal(.float("8191.5")))
     }
 
-    /// Parses; an error must name a place inside the text on one line. Whether it parsed.
+    /// Parses a text and returns whether it is CQL.
+    ///
+    /// An error must name a place inside the text, on one line.
     @discardableResult
     private func expectAnswer(_ cql: String) -> Bool {
         do throws(SyntaxError) {

@@ -92,7 +92,7 @@ struct SyntaxErrorTests {
         #expect(parseError(cql)?.message == message)
     }
 
-    @Test(arguments: ["12h", "1abc", "1e", "1e+", "1.5x", "12345678-1234-1234-1234-1234567890123"])
+    @Test(arguments: ["12h", "1abc", "1e", "1e+", "1.5x"])
     func `a malformed number is an error`(_ number: String) {
         #expect(parseError("SELECT a FROM t WHERE k = \(number)") != nil)
     }

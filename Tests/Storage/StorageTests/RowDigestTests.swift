@@ -23,9 +23,15 @@ import Testing
             let left = RowModel(rows).canonical(nowSeconds: now, gcGraceSeconds: Int64(grace))
             let right = RowModel(others).canonical(nowSeconds: now, gcGraceSeconds: Int64(grace))
             let leftDigest = try digest(
-                RowMerge.merge(rows.map { $0.encoded() }), now: now, grace: grace)
+                RowMerge.merge(rows.map { $0.encoded() }),
+                now: now,
+                grace: grace
+            )
             let rightDigest = try digest(
-                RowMerge.merge(others.map { $0.encoded() }), now: now, grace: grace)
+                RowMerge.merge(others.map { $0.encoded() }),
+                now: now,
+                grace: grace
+            )
             #expect((leftDigest == rightDigest) == (left == right), "round \(round)")
             if left == right { equal += 1 }
         }

@@ -70,22 +70,24 @@ import Testing
         #expect(try Row(decoding: insert.encoded()).cells.count == 50)
     }
 
-    @Test(arguments: [
-        ("no bytes", [], "header"),
-        ("an unknown flag", [1, 8], "unknown flags"),
-        ("an expiry without marker", [1, 4], "an expiry of no marker"),
-        ("a number that could be shorter", [1, 2, 0x82, 0], "row marker"),
-        ("a marker at its deletion's timestamp", [1, 3, 2, 2, 0], "row deletion covers"),
-        ("an unknown kind", [1, 0, 0x45, 0], "unknown kind"),
-        ("a live cell with seconds", [1, 0, 0x50, 0], "live cell with seconds"),
-        ("a timestamp of its own that is none", [1, 0, 0x48, 0, 0], "timestamp"),
-        ("a covered cell", [1, 1, 2, 2, 0x40, 0], "row deletion covers"),
-        ("a covered element", [1, 0, 0x44, 0x20, 0, 0], "collection's deletion covers"),
-        ("the same cell twice", [1, 0, 0x40, 0, 0x00, 0], "out of order"),
-        ("elements out of order", [1, 0, 0x60, 1, 7, 0, 0x20, 1, 6, 0], "out of order"),
-        ("a value longer than the row", [1, 0, 0x40, 2, 9], "cell value"),
-        ("a column beyond 32 bits", [1, 0, 0xC0, 0x80, 0x80, 0x80, 0x80, 8, 0], "column id"),
-    ] as [(String, [UInt8], String)])
+    @Test(
+        arguments: [
+            ("no bytes", [], "header"),
+            ("an unknown flag", [1, 8], "unknown flags"),
+            ("an expiry without marker", [1, 4], "an expiry of no marker"),
+            ("a number that could be shorter", [1, 2, 0x82, 0], "row marker"),
+            ("a marker at its deletion's timestamp", [1, 3, 2, 2, 0], "row deletion covers"),
+            ("an unknown kind", [1, 0, 0x45, 0], "unknown kind"),
+            ("a live cell with seconds", [1, 0, 0x50, 0], "live cell with seconds"),
+            ("a timestamp of its own that is none", [1, 0, 0x48, 0, 0], "timestamp"),
+            ("a covered cell", [1, 1, 2, 2, 0x40, 0], "row deletion covers"),
+            ("a covered element", [1, 0, 0x44, 0x20, 0, 0], "collection's deletion covers"),
+            ("the same cell twice", [1, 0, 0x40, 0, 0x00, 0], "out of order"),
+            ("elements out of order", [1, 0, 0x60, 1, 7, 0, 0x20, 1, 6, 0], "out of order"),
+            ("a value longer than the row", [1, 0, 0x40, 2, 9], "cell value"),
+            ("a column beyond 32 bits", [1, 0, 0xC0, 0x80, 0x80, 0x80, 0x80, 8, 0], "column id"),
+        ] as [(String, [UInt8], String)]
+    )
     func `malformed rows are refused by name`(
         what: String,
         bytes: [UInt8],

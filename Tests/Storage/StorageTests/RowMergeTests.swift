@@ -40,7 +40,8 @@ import Testing
         )
     }
 
-    @Test func `then the later second wins, then the greater value, then the shorter life`() throws {
+    @Test func `then the later second wins, then the greater value, then the shorter life`() throws
+    {
         let later = Cell.Content.deleted(deletionSeconds: 8)
         #expect(try winner((1, .deleted(deletionSeconds: 7)), (1, later)) == later)
         let longer = expiring([0], at: 101)
@@ -103,7 +104,8 @@ import Testing
         #expect(try Row(decoding: deleted).cells.map(\.content) == [.live([44])])
     }
 
-    @Test func `markers merge by timestamp, then expiring before permanent, then the later`() throws {
+    @Test func `markers merge by timestamp, then expiring before permanent, then the later`() throws
+    {
         func merged(_ markers: RowMarker...) throws -> RowMarker? {
             let rows = markers.map { Row(marker: $0).encoded() }
             #expect(RowMerge.merge(rows) == RowMerge.merge(rows.reversed()))

@@ -67,6 +67,33 @@ import Testing
         #expect(cells == 4)
     }
 
+    @Test func `elements expire one by one`() throws {
+        let row = Row(
+            cells: [(UInt8(1), Int64(100)), (2, 101)].map { key, seconds in
+                Cell(
+                    column: column(3),
+                    path: [key],
+                    timestamp: at(1),
+                    content: expiring([key], at: seconds)
+                )
+            }
+        )
+        let view = try RowView(validating: row.encoded())
+        for (now, expected) in [(Int64(99), [1, 2]), (100, [2]), (101, [])] {
+            var seen: [Int] = []
+            view.forEachLiveElement(of: column(3), nowSeconds: now) { path, _ in
+                seen.append(Int(view.bytes[path.lowerBound]))
+            }
+            #expect(seen == expected, "second \(now)")
+            var ranges: [Range<Int>?] = []
+            #expect(
+                view.locate(columns: [column(3)], nowSeconds: now, into: &ranges)
+                    == !expected.isEmpty
+            )
+            #expect(ranges == [nil], "a collection is not one value")
+        }
+    }
+
     @Test func `an expired cell does not bring back an older value`() throws {
         let merged = RowMerge.merge([
             rowOfCell(1, .live([1])), rowOfCell(2, expiring([2], at: 100)),

@@ -92,4 +92,9 @@ void martlet_ort_run_terminate(martlet_ort_run *run);
 bool martlet_ort_score(martlet_ort_session *session, martlet_ort_run *run, size_t rows,
                        const void *const *data, float *scores, char *error, size_t error_room);
 
+// Starts a program with no files but /dev/null and a pipe for what it writes, whose other end goes
+// to `output`. Returns 0, or the reason as an errno. Thread-safe.
+int martlet_spawn(const char *path, char *const arguments[], char *const environment[],
+                  int32_t *child, int *output);
+
 #endif

@@ -49,8 +49,7 @@ void simulated_disk_fail_syncs(simulated_disk *_Nonnull disk, uint64_t count);
 uint64_t simulated_disk_flip_bits(
     simulated_disk *_Nonnull disk, const char *_Nonnull suffix, uint64_t offset);
 
-/* Changes so far, file syncs that succeeded so far, and bytes in files now. */
-uint64_t simulated_disk_change_count(simulated_disk *_Nonnull disk);
+/* File syncs that succeeded so far, and bytes in files now. */
 uint64_t simulated_disk_sync_count(simulated_disk *_Nonnull disk);
 uint64_t simulated_disk_byte_count(simulated_disk *_Nonnull disk);
 

@@ -1,0 +1,96 @@
+import ByteCoding
+
+/// Writes the frame of a result's rows, cell by cell, into one array.
+///
+/// A row costs no allocation of its own: its cells are appended where they are sent from, and the
+/// number of rows and the frame's length are patched at the end.
+package struct RowsWriter: Sendable {
+    private var bytes: [UInt8]
+    private let rowCountOffset: Int
+    private let columnCount: Int
+    private var cellCount = 0
+
+    /// Begins a frame with its header, what goes along with it, and the metadata.
+    ///
+    /// - Parameters:
+    ///   - stream: the request's.
+    ///   - version: the request's.
+    ///   - metadata: the columns; `withoutColumns` where the request skips them.
+    ///   - extras: what goes along with the rows.
+    ///   - rowsByteCapacity: how many bytes of rows to make room for, if that is known.
+    package init(
+        stream: Int16,
+        version: ProtocolVersion = .v4,
+        metadata: RowsMetadata,
+        extras: ResponseExtras = ResponseExtras(),
+        rowsByteCapacity: Int = 0
+    ) {
+        var builder = FrameBuilder(
+            version: version,
+            flags: extras.flags,
+            stream: stream,
+            opcode: .result,
+            capacity: rowsByteCapacity + 64 + 32 * (metadata.columns?.count ?? 0)
+        )
+        builder.writer.writeExtras(extras)
+        builder.writer.writeInt32(ResultKind.rows.rawValue)
+        builder.writer.writeRowsMetadata(metadata)
+        builder.writer.writeInt32(0)
+        bytes = builder.finish()
+        rowCountOffset = bytes.count - 4
+        columnCount = metadata.columnCount
+    }
+
+    /// The bytes of the frame so far, so that a page can be bounded.
+    package var byteCount: Int { bytes.count }
+
+    /// The rows that are whole so far.
+    package var rowCount: Int { columnCount == 0 ? 0 : cellCount / columnCount }
+
+    /// Appends the next cell of the row, or null; after the last column the next row begins.
+    package mutating func appendCell(_ value: UnsafeRawBufferPointer?) {
+        guard let value else {
+            appendNull()
+            return
+        }
+        appendLength(Int32(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// Appends the next cell of the row.
+    package mutating func appendCell(_ value: [UInt8]) {
+        appendLength(Int32(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// Appends the next cell of the row, cut out of a larger array.
+    package mutating func appendCell(_ value: ArraySlice<UInt8>) {
+        appendLength(Int32(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// Appends null as the next cell of the row.
+    package mutating func appendNull() { appendLength(-1) }
+
+    /// The whole frame; the last row must be whole.
+    package consuming func finish() -> [UInt8] {
+        precondition(
+            columnCount == 0 ? cellCount == 0 : cellCount % columnCount == 0,
+            "\(cellCount) cells are no whole rows of \(columnCount) columns"
+        )
+        patch(UInt32(rowCount), at: rowCountOffset)
+        patch(UInt32(bytes.count - FrameHeader.byteCount), at: 5)
+        return bytes
+    }
+
+    private mutating func appendLength(_ count: Int32) {
+        cellCount += 1
+        withUnsafeBytes(of: count.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func patch(_ value: UInt32, at offset: Int) {
+        for index in 0..<4 {
+            bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * index))
+        }
+    }
+}

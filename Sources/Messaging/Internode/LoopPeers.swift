@@ -1,0 +1,310 @@
+package import Catalog
+package import NIOCore
+internal import NIOPosix
+package import PeerMessages
+package import TokenPlacement
+
+/// Bounds and times of the traffic between nodes.
+package struct InternodeConfiguration: Sendable {
+    /// The longest message, in bytes (default 64 MiB).
+    package var frameBytesMax = 64 << 20
+    /// The most requests of one loop to one peer that wait for their answers.
+    package var pendingRequestsMax = 16_384
+    /// How long a connection attempt may take.
+    package var connectTimeout = Duration.seconds(2)
+    /// The least time between two attempts to reach a peer.
+    package var reconnectDelay = Duration.milliseconds(250)
+    /// When a request without an answer is given up (the coordinator's own time-out is shorter).
+    package var requestTimeout = Duration.seconds(30)
+
+    /// The defaults.
+    package init() {}
+}
+
+/// What a node does with the messages of others; all calls come on the loop that owns the peers.
+package protocol PeerReceiver: AnyObject {
+    /// A request (then `reply` sends its answer, at most once) or a one-way message came.
+    func messageReceived(
+        _ message: PeerMessage,
+        from peer: NodeID,
+        reply: @escaping (PeerMessage) -> Void
+    )
+    /// A message carried its sender's epoch.
+    func epochSeen(_ epoch: Epoch, from peer: NodeID)
+    /// A connection to a peer was lost.
+    func connectionLost(to peer: NodeID)
+}
+
+/// The peers as one event loop reaches them: one connection per peer and class, made when needed.
+///
+/// Bound to its event loop: every call must come from there.
+package final class LoopPeers: PeerConnectionOwner {
+    /// What became of a request; the number is the answer's length in bytes.
+    package typealias Completion = (Result<(message: PeerMessage, bytes: Int), PeerFailure>) -> Void
+
+    private struct LinkKey: Hashable {
+        let node: NodeID
+        let trafficClass: TrafficClass
+    }
+
+    private struct Pending {
+        let completion: Completion
+        let deadline: NIODeadline
+    }
+
+    private final class Link {
+        var connection: PeerConnection?
+        var isConnecting = false
+        var retryAfter = NIODeadline.uptimeNanoseconds(0)
+        /// What waits for the connection, by correlation (0: one-way).
+        var waiting: [(correlation: UInt64, message: PeerMessage)] = []
+        var pending: [UInt64: Pending] = [:]
+        var lastReason = "not connected yet"
+    }
+
+    /// The loop that all calls must come from.
+    package let eventLoop: any EventLoop
+    /// What gets the messages.
+    package weak var receiver: (any PeerReceiver)?
+    /// The addresses of the registered nodes.
+    package var addresses: [NodeID: SocketAddress] = [:]
+    /// This node's epoch.
+    package var localEpoch = Epoch.zero
+    /// This node and its cluster.
+    package var localIdentity: (node: NodeID, cluster: NodeID?)
+
+    private let configuration: InternodeConfiguration
+    private var links: [LinkKey: Link] = [:]
+    private var inbound: [ObjectIdentifier: PeerConnection] = [:]
+    private var nextCorrelation: UInt64 = 1
+    private var isStopped = false
+
+    /// The peers of a loop.
+    package init(
+        node: NodeID,
+        eventLoop: any EventLoop,
+        configuration: InternodeConfiguration
+    ) {
+        localIdentity = (node, nil)
+        self.eventLoop = eventLoop
+        self.configuration = configuration
+        scheduleExpiry()
+    }
+
+    private func scheduleExpiry() {
+        eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
+            guard let self, !isStopped else { return }
+            dropExpired()
+            scheduleExpiry()
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends a request and reports what became of it, once, on this loop.
+    package func request(
+        _ message: PeerMessage,
+        to node: NodeID,
+        class trafficClass: TrafficClass,
+        completion: @escaping Completion
+    ) {
+        let link = link(node, trafficClass)
+        guard link.pending.count < configuration.pendingRequestsMax else {
+            let text =
+                "\(configuration.pendingRequestsMax) requests to node \(node) wait already"
+            completion(.failure(PeerFailure(code: .overloaded, text: text)))
+            return
+        }
+        let correlation = nextCorrelation
+        nextCorrelation += 1
+        link.pending[correlation] = Pending(
+            completion: completion,
+            deadline: .now() + TimeAmount(configuration.requestTimeout)
+        )
+        transmit(message, correlation, node, trafficClass, link)
+    }
+
+    /// Sends a one-way message; it is dropped if the node cannot be reached.
+    package func send(_ message: PeerMessage, to node: NodeID, class trafficClass: TrafficClass) {
+        let link = link(node, trafficClass)
+        guard link.waiting.count < 256 else { return }
+        transmit(message, 0, node, trafficClass, link)
+    }
+
+    /// Closes all connections; what waits fails.
+    package func stop() {
+        isStopped = true
+        for connection in inbound.values { connection.close() }
+        for link in links.values { link.connection?.close() }
+    }
+
+    /// A handler for a connection that another node made to this one.
+    func acceptConnection() -> PeerConnection {
+        let connection = PeerConnection(
+            isInitiator: false,
+            peer: nil,
+            trafficClass: .request,
+            frameBytesMax: configuration.frameBytesMax,
+            owner: self
+        )
+        inbound[ObjectIdentifier(connection)] = connection
+        return connection
+    }
+
+    // MARK: Connection events
+
+    func connectionOpened(_ connection: PeerConnection) {
+        guard connection.isInitiator, let peer = connection.peer,
+            let link = links[LinkKey(node: peer, trafficClass: connection.trafficClass)]
+        else { return }
+        link.connection = connection
+        link.isConnecting = false
+        let waiting = link.waiting
+        link.waiting = []
+        for (correlation, message) in waiting {
+            transmit(message, correlation, peer, connection.trafficClass, link)
+        }
+    }
+
+    func connection(_ connection: PeerConnection, received envelope: PeerEnvelope, bytes: Int) {
+        guard let peer = connection.peer else { return }
+        receiver?.epochSeen(envelope.epoch, from: peer)
+        if envelope.message.isReply {
+            let link = links[LinkKey(node: peer, trafficClass: connection.trafficClass)]
+            guard let pending = link?.pending.removeValue(forKey: envelope.correlation) else {
+                return  // Given up before.
+            }
+            if case .failed(let failure) = envelope.message {
+                pending.completion(.failure(failure))
+            } else {
+                pending.completion(.success((envelope.message, bytes)))
+            }
+            return
+        }
+        let correlation = envelope.correlation
+        receiver?.messageReceived(envelope.message, from: peer) { [weak connection] reply in
+            guard correlation != 0, let connection else { return }
+            guard connection.isOpen, connection.send(reply, correlation: correlation) == nil else {
+                return
+            }
+            let text = "the answer is longer than a message may be; ask for less at once"
+            connection.send(
+                .failed(PeerFailure(code: .invalid, text: text)),
+                correlation: correlation
+            )
+        }
+    }
+
+    func connectionClosed(_ connection: PeerConnection, reason: String) {
+        guard connection.isInitiator else {
+            inbound[ObjectIdentifier(connection)] = nil
+            return
+        }
+        for (key, link) in links
+        where link.connection === connection || (link.isConnecting && key.node == connection.peer
+            && key.trafficClass == connection.trafficClass)
+        {
+            failed(link, key.node, reason)
+        }
+    }
+
+    // MARK: Helpers
+
+    private func link(_ node: NodeID, _ trafficClass: TrafficClass) -> Link {
+        let key = LinkKey(node: node, trafficClass: trafficClass)
+        if let link = links[key] { return link }
+        let link = Link()
+        links[key] = link
+        return link
+    }
+
+    private func transmit(
+        _ message: PeerMessage,
+        _ correlation: UInt64,
+        _ node: NodeID,
+        _ trafficClass: TrafficClass,
+        _ link: Link
+    ) {
+        if let connection = link.connection {
+            if connection.send(message, correlation: correlation) == nil {
+                let text =
+                    "a message to node \(node) is longer than \(configuration.frameBytesMax) bytes"
+                fail(link, correlation, PeerFailure(code: .invalid, text: text))
+            }
+            return
+        }
+        if link.isConnecting || link.retryAfter <= .now() {
+            link.waiting.append((correlation, message))
+            if !link.isConnecting { connect(node, trafficClass, link) }
+            return
+        }
+        let text = "node \(node) cannot be reached: \(link.lastReason)"
+        fail(link, correlation, PeerFailure(code: .disconnected, text: text))
+    }
+
+    private func fail(_ link: Link, _ correlation: UInt64, _ failure: PeerFailure) {
+        link.pending.removeValue(forKey: correlation)?.completion(.failure(failure))
+    }
+
+    private func connect(_ node: NodeID, _ trafficClass: TrafficClass, _ link: Link) {
+        guard let address = addresses[node], !isStopped else {
+            failed(link, node, isStopped ? "this node stops" : "its address is not known")
+            return
+        }
+        link.isConnecting = true
+        link.retryAfter = .now() + TimeAmount(configuration.reconnectDelay)
+        let connection = PeerConnection(
+            isInitiator: true,
+            peer: node,
+            trafficClass: trafficClass,
+            frameBytesMax: configuration.frameBytesMax,
+            owner: self
+        )
+        let handler = NIOLoopBound(connection, eventLoop: eventLoop)
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(TimeAmount(configuration.connectTimeout))
+            .channelOption(.socketOption(.so_reuseaddr), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(handler.value)
+                }
+            }
+            .connect(to: address)
+            .assumeIsolated()
+            .whenFailure { [weak self] error in
+                self?.failed(link, node, "\(error)")
+            }
+    }
+
+    private func failed(_ link: Link, _ node: NodeID, _ reason: String) {
+        let wasOpen = link.connection != nil
+        link.connection = nil
+        link.isConnecting = false
+        link.lastReason = reason
+        link.waiting = []
+        let pending = link.pending
+        link.pending = [:]
+        let failure = PeerFailure(
+            code: .disconnected,
+            text: "the connection to node \(node) failed: \(reason)"
+        )
+        for (_, request) in pending.sorted(by: { $0.key < $1.key }) {
+            request.completion(.failure(failure))
+        }
+        if wasOpen { receiver?.connectionLost(to: node) }
+    }
+
+    private func dropExpired() {
+        let now = NIODeadline.now()
+        for (key, link) in links {
+            let expired = link.pending.filter { $0.value.deadline < now }
+            for (correlation, request) in expired.sorted(by: { $0.key < $1.key }) {
+                link.pending[correlation] = nil
+                link.waiting.removeAll { $0.correlation == correlation }
+                let text = "node \(key.node) did not answer in time"
+                request.completion(.failure(PeerFailure(code: .disconnected, text: text)))
+            }
+        }
+    }
+}

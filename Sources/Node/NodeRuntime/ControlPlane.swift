@@ -1,0 +1,343 @@
+internal import Catalog
+internal import ClusterLog
+internal import Coordination
+internal import Gossip
+internal import Internode
+internal import Logging
+internal import NIOCore
+internal import PeerMessages
+internal import RocksStorage
+internal import TokenPlacement
+
+/// This node's part in what the cluster agrees on and who is alive: drives the cluster log and
+/// gossip on one event loop.
+///
+/// Bound to its loop; `handle` reaches it from elsewhere.
+final class ControlPlane {
+    typealias ProposalCompletion = (Result<Epoch, ClusterChangeError>) -> Void
+
+    /// What follows from what the node learned.
+    struct Listener {
+        /// A new state counts from now on.
+        var published: (ClusterState) -> Void
+        /// The nodes that are alive, this one among them.
+        var aliveChanged: (Set<NodeID>, _ changed: NodeID, _ isAlive: Bool) -> Void
+    }
+
+    let eventLoop: any EventLoop
+    private let node: NodeID
+    private let peers: LoopPeers
+    private let store: RocksStore
+    private let inbox: CommitInbox
+    private let logger: Logger
+    private let schemaTimeout: Duration
+    private var log: ClusterLogMachine
+    private var gossip: GossipMachine
+    private var gossipTimer: Scheduled<Void>?
+    private var nextTicket: ClusterLogMachine.Ticket = 1
+    private var proposals: [ClusterLogMachine.Ticket: ProposalCompletion] = [:]
+    private var epochWaiters: [(epoch: Epoch, completion: () -> Void)] = []
+    private let started = NIODeadline.now()
+    private(set) var isStopped = false
+
+    /// Set once, before `start`.
+    var listener: Listener?
+
+    init(
+        node: NodeID,
+        incarnation: Incarnation,
+        peers: LoopPeers,
+        store: RocksStore,
+        entries: [LogEntry],
+        schemaTimeout: Duration,
+        logger: Logger
+    ) throws {
+        self.node = node
+        self.peers = peers
+        self.store = store
+        self.schemaTimeout = schemaTimeout
+        self.logger = logger
+        eventLoop = peers.eventLoop
+        inbox = CommitInbox(eventLoop: eventLoop)
+        log = try ClusterLogMachine(node: node, entries: entries)
+        gossip = try GossipMachine(
+            configuration: GossipConfiguration(),
+            localNode: node,
+            incarnation: incarnation,
+            seed: UInt64.random(in: .min ... .max),
+            now: .zero
+        )
+    }
+
+    /// The agreed state, as far as this node knows it.
+    var state: ClusterState { log.state }
+
+    /// The nodes that gossip holds to be alive, this one among them.
+    var alive: Set<NodeID> {
+        Set(gossip.members.map(\.id).filter { gossip.isAlive($0) }).union([node])
+    }
+
+    private var now: Duration {
+        .nanoseconds(Int64((NIODeadline.now() - started).nanoseconds))
+    }
+
+    // MARK: Life
+
+    /// Publishes the state from disk and begins to gossip.
+    func start() {
+        publish(log.state)
+        scheduleGossip()
+    }
+
+    /// Ends gossip; proposals that wait fail.
+    func stop() {
+        isStopped = true
+        gossipTimer?.cancel()
+        for (_, completion) in proposals.sorted(by: { $0.key < $1.key }) {
+            completion(.failure(.undecided("this node stops")))
+        }
+        proposals = [:]
+    }
+
+    // MARK: Proposals
+
+    /// Founds the cluster on this node.
+    func found(_ founding: Founding, completion: @escaping ProposalCompletion) {
+        let ticket = ticket(completion)
+        feed { $0.foundingRequested(founding, ticket: ticket, actions: &$1) }
+    }
+
+    /// Proposes a change to whoever decides; completes once this node has applied it too.
+    func propose(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
+        guard let decider = log.state.founder else {
+            completion(.failure(.undecided("this node has not joined a cluster yet")))
+            return
+        }
+        guard decider != node else {
+            proposeHere(change, completion: completion)
+            return
+        }
+        let name = log.state.nodes[decider].map { "\(decider) (\($0.address))" } ?? "\(decider)"
+        let refusal = ClusterChangeError.undecided(
+            """
+            node \(name), which decides changes of the cluster, cannot be reached: schema changes \
+            and model pushes wait for it, while reads, writes and scores go on; start it again
+            """
+        )
+        guard gossip.isAlive(decider) else {
+            completion(.failure(refusal))
+            return
+        }
+        peers.request(.propose(change), to: decider, class: .urgent) { [weak self] result in
+            guard let self else { return }
+            switch result {
+            case .success((.proposed(.success(let epoch)), _)):
+                wait(for: epoch, from: decider) { completion(.success(epoch)) }
+            case .success((.proposed(.failure(let error)), _)): completion(.failure(error))
+            case .success((let other, _)):
+                let failure = LoopCoordinator.mismatch(other, from: decider)
+                completion(.failure(.undecided(failure.text)))
+            case .failure(let failure) where failure.code == .disconnected:
+                completion(.failure(refusal))
+            case .failure(let failure): completion(.failure(.undecided(failure.text)))
+            }
+        }
+    }
+
+    /// Proposes a change and completes once every living node has applied it, so that the next
+    /// request may go to any of them (or after the schema time-out: who is slow catches up later).
+    func proposeEverywhere(
+        _ change: ClusterChange,
+        completion: @escaping ProposalCompletion
+    ) {
+        propose(change) { [weak self] result in
+            guard let self, case .success(let epoch) = result else {
+                completion(result)
+                return
+            }
+            let others = alive.filter { $0 != self.node }.sorted()
+            var open = others.count
+            guard open > 0 else {
+                completion(result)
+                return
+            }
+            for other in others {
+                peers.request(.awaitEpoch(epoch), to: other, class: .urgent) { _ in
+                    open -= 1
+                    if open == 0 { completion(result) }
+                }
+            }
+        }
+    }
+
+    /// Decides a change, or says that this node does not decide.
+    func proposeHere(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
+        let ticket = ticket(completion)
+        feed { $0.changeProposed(change, ticket: ticket, actions: &$1) }
+    }
+
+    private func ticket(_ completion: @escaping ProposalCompletion) -> ClusterLogMachine.Ticket {
+        defer { nextTicket += 1 }
+        proposals[nextTicket] = completion
+        return nextTicket
+    }
+
+    /// Calls `completion` once this node's state is at an epoch, or after a while all the same:
+    /// the change is decided, and the node catches up later.
+    func wait(for epoch: Epoch, from decider: NodeID, completion: @escaping () -> Void) {
+        guard log.state.epoch < epoch else {
+            completion()
+            return
+        }
+        var isDone = false
+        let once = {
+            guard !isDone else { return }
+            isDone = true
+            completion()
+        }
+        epochWaiters.append((epoch, once))
+        epochSeen(epoch, from: decider)
+        let bound = NIOLoopBound(once, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: TimeAmount(schemaTimeout)) { bound.value() }
+    }
+
+    // MARK: Events
+
+    /// A message carried its sender's epoch.
+    func epochSeen(_ epoch: Epoch, from peer: NodeID) {
+        guard epoch > log.state.epoch else { return }
+        let now = now
+        feed { $0.epochSeen(epoch, from: peer, now: now, actions: &$1) }
+    }
+
+    /// Entries came from a node.
+    func entriesReceived(_ entries: [LogEntry], from peer: NodeID) {
+        let now = now
+        feed { $0.entriesReceived(entries, from: peer, now: now, actions: &$1) }
+    }
+
+    /// The entries after an epoch, for a node that asks.
+    func entries(after epoch: Epoch) -> [LogEntry] {
+        var actions: [ClusterLogMachine.Action] = []
+        log.entriesRequested(after: epoch, by: node, actions: &actions)
+        for case .send(let entries, _) in actions { return entries }
+        return []
+    }
+
+    /// A gossip message came.
+    func gossipReceived(_ bytes: [UInt8], from peer: NodeID) {
+        do {
+            let message = try GossipMessage(decoding: bytes)
+            feedGossip { $0.messageReceived(message, from: peer, now: $1, into: &$2) }
+        } catch {
+            logger.warning("gossip of node \(peer) cannot be read: \(error)")
+        }
+    }
+
+    /// A connection to a node was lost.
+    func connectionLost(to peer: NodeID) {
+        feedGossip { $0.connectionLost(to: peer, now: $1, into: &$2) }
+    }
+
+    // MARK: Cluster log
+
+    private func feed(
+        _ event: (inout ClusterLogMachine, inout [ClusterLogMachine.Action]) -> Void
+    ) {
+        var actions: [ClusterLogMachine.Action] = []
+        event(&log, &actions)
+        for action in actions {
+            switch action {
+            case .persist(let entries): persist(entries)
+            case .publish(let state): publish(state)
+            case .answer(let ticket, let result): proposals.removeValue(forKey: ticket)?(result)
+            case .send(let entries, let peer):
+                peers.send(.logEntries(entries), to: peer, class: .urgent)
+            case .fetch(let epoch, let peer): fetch(after: epoch, from: peer)
+            }
+        }
+    }
+
+    private func persist(_ entries: [LogEntry]) {
+        guard let last = entries.last else { return }
+        var writes = StoreWrites()
+        for entry in entries {
+            writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
+        }
+        let ticket = inbox.expect { [weak self] error in
+            guard let self else { return }
+            if let error {
+                logger.critical("the cluster log cannot be written: \(error)")
+                feed { $0.persistFailed("\(error)", actions: &$1) }
+            } else {
+                feed { $0.entriesPersisted(through: last.epoch, actions: &$1) }
+            }
+        }
+        guard store.submit(writes, ticket: ticket, sink: inbox) else {
+            inbox.forget(ticket)
+            feed { $0.persistFailed("the writer's queue is full", actions: &$1) }
+            return
+        }
+    }
+
+    private func fetch(after epoch: Epoch, from peer: NodeID) {
+        peers.request(.fetchLog(after: epoch), to: peer, class: .urgent) { [weak self] result in
+            if case .success((.logEntries(let entries), _)) = result {
+                self?.entriesReceived(entries, from: peer)
+            }
+        }
+    }
+
+    private func publish(_ state: ClusterState) {
+        peers.addresses = state.nodes.compactMapValues {
+            try? SocketAddress(ipAddress: $0.address, port: Int($0.internodePort))
+        }
+        feedGossip { $0.membersChanged(to: Array(state.nodes.keys), now: $1, into: &$2) }
+        listener?.published(state)
+        let reached = epochWaiters.filter { $0.epoch <= state.epoch }
+        epochWaiters.removeAll { $0.epoch <= state.epoch }
+        for waiter in reached { waiter.completion() }
+    }
+
+    // MARK: Gossip
+
+    private func feedGossip(
+        _ event: (inout GossipMachine, Duration, inout [GossipMachine.Action]) -> Void
+    ) {
+        guard !isStopped else { return }
+        var actions: [GossipMachine.Action] = []
+        event(&gossip, now, &actions)
+        for action in actions {
+            switch action {
+            case .send(let message, let peer):
+                peers.send(.gossip(message.encoded), to: peer, class: .urgent)
+            case .statusChanged(let peer, let status):
+                logger.info("node \(peer) is \(status)")
+                listener?.aliveChanged(alive, peer, gossip.isAlive(peer))
+            }
+        }
+        scheduleGossip()
+    }
+
+    private func scheduleGossip() {
+        gossipTimer?.cancel()
+        let delay = max(.milliseconds(1), gossip.nextDeadline - now)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        gossipTimer = eventLoop.scheduleTask(in: TimeAmount(delay)) {
+            bound.value.feedGossip { $0.timerFired(now: $1, into: &$2) }
+        }
+    }
+}
+
+/// The keys of what a node keeps for itself.
+enum LocalKeys {
+    /// The node's id: sixteen bytes.
+    static let nodeID = Array("node/id".utf8)
+    /// What the keys of log entries begin with.
+    static let logPrefix = Array("log/".utf8)
+
+    /// The key of the entry of an epoch; keys sort as epochs do.
+    static func logEntry(_ epoch: Epoch) -> [UInt8] {
+        logPrefix + withUnsafeBytes(of: epoch.value.bigEndian) { Array($0) }
+    }
+}

@@ -1,0 +1,188 @@
+internal import Foundation
+internal import Yams
+
+/// What a node is told at its start: one YAML file (cluster-config/node.yaml is the reference).
+package struct NodeConfiguration: Equatable, Sendable {
+    /// When a write counts as written.
+    package enum Sync: String, Sendable, CaseIterable {
+        case beforeAcknowledgement = "before_acknowledgement"
+        case periodic
+    }
+
+    package var clusterName = "martlet"
+    package var dataDirectory = "/var/lib/martlet"
+    package var listenAddress = "127.0.0.1"
+    package var nativePort = 9042
+    package var internodePort = 7000
+    package var datacenter = "datacenter1"
+    package var rack = "rack1"
+    package var seeds = ["127.0.0.1:7000"]
+    package var expectedNodes = 1
+    package var sliceCount = 1024
+    package var eventLoops = 1
+    package var inferenceThreads = 1
+    package var readPoolThreads = 2
+    package var sync = Sync.beforeAcknowledgement
+    package var syncPeriodMilliseconds = 200
+    package var blockCacheMiB = 64
+    package var rowCacheMiB = 64
+    package var memtableMiB = 32
+    package var writerQueueMiB = 32
+    package var frameMiBMax = 64
+    package var connectionsMax = 1024
+    package var requestsInFlightMax = 1024
+    package var preparedStatementsMax = 4096
+    package var onnxRuntime = ""
+    package var modelMiBMax = 48
+    package var arenaMiB = 256
+    package var scoreRunMilliseconds = 1000
+    package var readMilliseconds = 5000
+    package var writeMilliseconds = 2000
+    package var scoreMilliseconds = 5000
+    package var schemaMilliseconds = 10_000
+    package var modelPushMilliseconds = 60_000
+    package var logLevel = "info"
+
+    /// The defaults.
+    package init() {}
+
+    /// The configuration in a YAML text.
+    ///
+    /// - Throws: ``NodeConfigurationError`` with every problem found.
+    package init(yaml: String) throws(NodeConfigurationError) {
+        let loaded: Any?
+        do {
+            loaded = try Yams.load(yaml: yaml)
+        } catch {
+            throw NodeConfigurationError(problems: ["this is not YAML: \(error)"])
+        }
+        guard let fields = (loaded ?? [String: Any]()) as? [String: Any] else {
+            throw NodeConfigurationError(problems: ["the file must be a map of fields"])
+        }
+        var reader = FieldReader(fields)
+        read(&reader)
+        reader.reportUnknown()
+        if !reader.problems.isEmpty { throw NodeConfigurationError(problems: reader.problems) }
+    }
+
+    private mutating func read(_ reader: inout FieldReader) {
+        reader.text("cluster_name", &clusterName)
+        reader.text("data_directory", &dataDirectory)
+        reader.text("listen_address", &listenAddress)
+        reader.number("native_port", &nativePort, 1...65_535)
+        reader.number("internode_port", &internodePort, 1...65_535)
+        reader.text("datacenter", &datacenter)
+        reader.text("rack", &rack)
+        reader.texts("seeds", &seeds)
+        reader.number("bootstrap.expected_nodes", &expectedNodes, 1...1000)
+        reader.number("bootstrap.slice_count", &sliceCount, 1...65_536)
+        if sliceCount & (sliceCount - 1) != 0 {
+            reader.problem("bootstrap.slice_count is \(sliceCount); it must be a power of two")
+        } else if sliceCount < 20 * expectedNodes {
+            reader.problem(
+                """
+                bootstrap.slice_count is \(sliceCount); \(expectedNodes) nodes need at least \
+                \(20 * expectedNodes)
+                """
+            )
+        }
+        reader.number("threads.event_loops", &eventLoops, 1...64)
+        reader.number("threads.inference", &inferenceThreads, 1...64)
+        reader.number("threads.read_pool", &readPoolThreads, 1...64)
+        var syncName = sync.rawValue
+        reader.text("storage.sync", &syncName)
+        if let known = Sync(rawValue: syncName) {
+            sync = known
+        } else {
+            let names = Sync.allCases.map(\.rawValue).joined(separator: " or ")
+            reader.problem("storage.sync is \(syncName); it must be \(names)")
+        }
+        reader.number("storage.sync_period_ms", &syncPeriodMilliseconds, 1...60_000)
+        reader.number("storage.block_cache_mib", &blockCacheMiB, 1...1_048_576)
+        reader.number("storage.row_cache_mib", &rowCacheMiB, 0...1_048_576)
+        reader.number("storage.memtable_mib", &memtableMiB, 1...65_536)
+        reader.number("storage.writer_queue_mib", &writerQueueMiB, 1...4096)
+        reader.number("native.frame_mib_max", &frameMiBMax, 1...256)
+        reader.number("native.connections_max", &connectionsMax, 1...1_000_000)
+        reader.number("native.requests_in_flight_max", &requestsInFlightMax, 1...32_768)
+        reader.number("native.prepared_statements_max", &preparedStatementsMax, 1...1_000_000)
+        reader.text("scoring.onnxruntime", &onnxRuntime, mayBeEmpty: true)
+        reader.number("scoring.model_mib_max", &modelMiBMax, 1...1024)
+        reader.number("scoring.arena_mib", &arenaMiB, 16...1_048_576)
+        reader.number("scoring.time_limit_ms", &scoreRunMilliseconds, 1...600_000)
+        reader.number("timeouts.read_ms", &readMilliseconds, 1...600_000)
+        reader.number("timeouts.write_ms", &writeMilliseconds, 1...600_000)
+        reader.number("timeouts.score_ms", &scoreMilliseconds, 1...600_000)
+        reader.number("timeouts.schema_ms", &schemaMilliseconds, 1...600_000)
+        reader.number("timeouts.model_push_ms", &modelPushMilliseconds, 1...3_600_000)
+        reader.text("logging.level", &logLevel)
+        let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+        if !levels.contains(logLevel) {
+            let names = levels.joined(separator: ", ")
+            reader.problem("logging.level is \(logLevel); it must be one of \(names)")
+        }
+    }
+}
+
+/// All that is wrong with a configuration, at once.
+package struct NodeConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// One sentence each.
+    package let problems: [String]
+
+    package var description: String { problems.joined(separator: "; ") }
+}
+
+/// Takes fields out of nested maps by dotted names, and remembers what is wrong.
+private struct FieldReader {
+    private(set) var problems: [String] = []
+    private var fields: [String: Any]
+
+    init(_ fields: [String: Any]) {
+        var flat: [String: Any] = [:]
+        for (key, value) in fields {
+            if let inner = value as? [String: Any] {
+                for (innerKey, innerValue) in inner { flat["\(key).\(innerKey)"] = innerValue }
+            } else {
+                flat[key] = value
+            }
+        }
+        self.fields = flat
+    }
+
+    mutating func problem(_ text: String) { problems.append(text) }
+
+    mutating func text(_ name: String, _ value: inout String, mayBeEmpty: Bool = false) {
+        guard let given = fields.removeValue(forKey: name) else { return }
+        guard let text = given as? String, mayBeEmpty || !text.isEmpty else {
+            problem("\(name) is \(given); it must be text")
+            return
+        }
+        value = text
+    }
+
+    mutating func texts(_ name: String, _ value: inout [String]) {
+        guard let given = fields.removeValue(forKey: name) else { return }
+        guard let texts = given as? [String] else {
+            problem("\(name) is \(given); it must be a list of texts")
+            return
+        }
+        value = texts
+    }
+
+    mutating func number(_ name: String, _ value: inout Int, _ bounds: ClosedRange<Int>) {
+        guard let given = fields.removeValue(forKey: name) else { return }
+        guard let number = given as? Int, bounds.contains(number) else {
+            problem(
+                "\(name) is \(given); it must be \(bounds.lowerBound) to \(bounds.upperBound)"
+            )
+            return
+        }
+        value = number
+    }
+
+    mutating func reportUnknown() {
+        for name in fields.keys.sorted() {
+            problem("\(name) is not a field; cluster-config/node.yaml has them all")
+        }
+    }
+}

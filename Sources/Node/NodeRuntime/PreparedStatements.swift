@@ -1,0 +1,58 @@
+internal import CQL
+internal import NIOConcurrencyHelpers
+internal import TokenPlacement
+
+/// A statement that a client prepared: its text, to plan it anew when the schema changed.
+struct PreparedStatement: Sendable {
+    let text: String
+    let keyspace: String?
+    let plan: Plan
+}
+
+/// The statements that clients prepared on this node, shared by all loops; the one that was used
+/// longest ago goes when there are too many, and its clients prepare it again.
+final class PreparedStatements: Sendable {
+    private struct Entry {
+        var statement: PreparedStatement
+        var lastUse: UInt64
+    }
+
+    private struct Content {
+        var entries: [[UInt8]: Entry] = [:]
+        var clock: UInt64 = 0
+    }
+
+    private let countMax: Int
+    private let content = NIOLockedValueBox(Content())
+
+    init(countMax: Int) { self.countMax = countMax }
+
+    /// The id under which a text is prepared for a keyspace: the same on every node.
+    static func id(text: String, keyspace: String?) -> [UInt8] {
+        let source = Array((keyspace ?? "").utf8) + [0] + Array(text.utf8)
+        let (high, low) = source.withUnsafeBytes { Murmur3.hash128($0) }
+        return NodeID(high: high, low: low).bytes
+    }
+
+    /// The statement with an id.
+    func statement(_ id: [UInt8]) -> PreparedStatement? {
+        content.withLockedValue { content in
+            content.clock += 1
+            content.entries[id]?.lastUse = content.clock
+            return content.entries[id]?.statement
+        }
+    }
+
+    /// Keeps a statement under its id.
+    func keep(_ statement: PreparedStatement, _ id: [UInt8]) {
+        content.withLockedValue { content in
+            content.clock += 1
+            if content.entries.count >= countMax, content.entries[id] == nil,
+                let oldest = content.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
+                content.entries[oldest.key] = nil
+            }
+            content.entries[id] = Entry(statement: statement, lastUse: content.clock)
+        }
+    }
+}
