@@ -24,6 +24,16 @@ func library(
     )
 }
 
+/// A program under `Sources/executables/<name>`.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: dependencies,
+        path: "Sources/executables/\(name)",
+        swiftSettings: settings
+    )
+}
+
 /// The tests of a target, under `Tests/<folder>/<name>Tests`.
 func tests(
     of name: String,
@@ -49,11 +59,30 @@ let nioConcurrencyHelpers = Target.Dependency.product(
     name: "NIOConcurrencyHelpers",
     package: "swift-nio"
 )
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let serviceLifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle",
+    package: "swift-service-lifecycle"
+)
 
 let package = Package(
     name: "Martlet",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", exact: "2.101.2"),
+        .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle.git",
+            exact: "2.13.0"
+        ),
     ],
     targets: [
         // Pure targets: they decide, and import only each other and swift-collections.
@@ -76,6 +105,15 @@ let package = Package(
         library("Scoring", in: "Scoring", ["Catalog"]),
         library("NativeProtocol", in: "Connection", ["ByteCoding", "Catalog"]),
         library("CQLSyntax", in: "Language"),
+        library(
+            "CQL",
+            in: "Language",
+            [
+                "ByteCoding", "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage",
+                "TokenPlacement",
+            ]
+        ),
+        library("SystemTables", in: "Catalog", ["Catalog", "TokenPlacement"]),
         // Shells: one pure target each, plus NIO, RocksDB or ONNX Runtime.
         library(
             "Internode",
@@ -87,5 +125,36 @@ let package = Package(
             in: "Connection",
             ["NativeProtocol", nioCore, nioPosix, nioConcurrencyHelpers]
         ),
-    ]
+        .systemLibrary(
+            name: "CRocksDB",
+            path: "Sources/Storage/CRocksDB",
+            pkgConfig: "rocksdb",
+            providers: [.apt(["librocksdb-dev"])]
+        ),
+        library("RocksStorage", in: "Storage", ["CRocksDB", "Storage"]),
+        .target(
+            name: "COnnxRuntime",
+            path: "Sources/Scoring/COnnxRuntime",
+            linkerSettings: [.linkedLibrary("dl")]
+        ),
+        library("OnnxScoring", in: "Scoring", ["COnnxRuntime", "Catalog", "Scoring"]),
+        library(
+            "NodeRuntime",
+            in: "Node",
+            [
+                "CQL", "CQLSyntax", "Catalog", "ClusterLog", "Coordination", "Gossip", "Internode",
+                "NativeProtocol", "NativeServer", "OnnxScoring", "PeerMessages", "RocksStorage",
+                "Scoring", "Storage", "SystemTables", "TokenPlacement", nioCore, nioPosix,
+                nioConcurrencyHelpers, crypto, logging, yams, serviceLifecycle,
+            ]
+        ),
+        // Programs.
+        program(
+            "martletd",
+            [
+                "NodeRuntime", "OnnxScoring", argumentParser, logging, serviceLifecycle,
+            ]
+        ),
+    ],
+    cxxLanguageStandard: .cxx17
 )

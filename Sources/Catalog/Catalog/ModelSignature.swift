@@ -167,7 +167,9 @@ extension ModelParameterType {
         switch self {
         case .floatVector: return "[\(value.map { "\($0)" }.joined(separator: ", "))]"
         case .boolean: return first == 0 ? "false" : "true"
-        case .int, .bigint: return Int64(exactly: first).map { "\($0)" } ?? "\(first)"
+        case .int, .bigint:
+            let text = "\(first)"
+            return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
         case .float, .double: return "\(first)"
         }
     }

@@ -1,4 +1,5 @@
 package import CQLSyntax
+internal import Catalog
 package import PeerMessages
 internal import Storage
 internal import TokenPlacement

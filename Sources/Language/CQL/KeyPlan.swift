@@ -1,5 +1,5 @@
 internal import CQLSyntax
-package import Catalog
+internal import Catalog
 internal import PeerMessages
 internal import Storage
 internal import TokenPlacement

@@ -170,6 +170,32 @@ final class ControlPlane {
         }
     }
 
+    /// Has every other living node load a model; reports who could not, and why.
+    func distribute(_ push: ModelPush, completion: @escaping ([String]) -> Void) {
+        let others = alive.filter { $0 != node }.sorted()
+        var open = others.count
+        var failures: [String] = []
+        guard open > 0 else {
+            completion([])
+            return
+        }
+        let message = PeerMessage.loadModel(
+            push.name,
+            hash: push.hash,
+            byteCount: push.byteCount,
+            signature: push.signature
+        )
+        for other in others {
+            peers.request(message, to: other, class: .bulk) { result in
+                if case .failure(let failure) = result {
+                    failures.append("node \(other): \(failure.text)")
+                }
+                open -= 1
+                if open == 0 { completion(failures) }
+            }
+        }
+    }
+
     /// Decides a change, or says that this node does not decide.
     func proposeHere(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
         let ticket = ticket(completion)

@@ -17,6 +17,7 @@ package enum ModelTrial {
     ///   - executable: the path of the program whose main calls ``childMain(_:)``.
     ///   - arguments: what makes it do so, such as `["trial-model"]`; the trial's own follow.
     ///   - request: the model, its signature and the limits.
+    /// - Throws: ``TrialError`` unless the model passed.
     package static func runInChild(
         executable: String,
         arguments: [String],
@@ -47,7 +48,7 @@ package enum ModelTrial {
 
     /// The child's whole life; returns its exit code.
     ///
-    /// Call it first thing in main, before any thread, with the arguments behind those that led here.
+    /// Call it first thing in main, before any thread, with the arguments that follow `trial-model`.
     package static func childMain(_ arguments: [String]) -> Int32 {
         guard let request = TrialRequest(arguments: arguments) else {
             FileHandle.standardError.write(Data("the trial's arguments cannot be read\n".utf8))

@@ -70,6 +70,7 @@ package final class OnnxEngine: @unchecked Sendable {
     /// - Parameters:
     ///   - configured: the configured file, or a folder with `libonnxruntime.so.1.*`.
     ///   - folders: what `tools/install-onnxruntime` fills.
+    /// - Returns: paths and sonames for ``init(libraryPaths:arenaBytesMax:)``.
     package static func searchPaths(configured: String?, folders: [String] = []) -> [String] {
         var paths: [String] = []
         if let configured, !configured.isEmpty {

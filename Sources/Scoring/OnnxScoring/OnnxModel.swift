@@ -54,6 +54,7 @@ package final class OnnxModel: @unchecked Sendable {
     ///     order, best on 64-byte boundaries; only read.
     ///   - timeLimit: after it the run is ended between two operators.
     ///   - scores: takes one float per row.
+    /// - Throws: ``OnnxError/timedOut(limit:)``, ``OnnxError/runFailed(_:)``, or which tensor is wrong.
     package func run(
         rows: Int,
         inputs: [UnsafeRawBufferPointer],
@@ -140,7 +141,8 @@ package final class OnnxModel: @unchecked Sendable {
             else {
                 throw .signatureMismatch(
                     "the input \(expected.name) is \(actual.typeText), the signature has "
-                        + "\(expected.elementType)[?\(expected.rank == 2 ? ", \(expected.width)" : "")]"
+                        + "\(expected.elementType)[?"
+                        + (expected.rank == 2 ? ", \(expected.width)]" : "]")
                 )
             }
         }

@@ -42,7 +42,9 @@ package struct ScoreBatchBuilder: ~Copyable {
         sources = layout.slots.map { _ in .row }
     }
 
-    /// Gives an argument that is the same for all rows; nil is null. Call it before any row comes.
+    /// Gives an argument that is the same for all rows.
+    ///
+    /// Nil is null. Call it before any row comes.
     package mutating func setConstant(
         _ parameter: Int,
         to value: [UInt8]?

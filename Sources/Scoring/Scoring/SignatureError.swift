@@ -11,7 +11,12 @@ package enum SignatureError: Error, Equatable, CustomStringConvertible {
     /// A parameter goes to an input that the model does not have.
     case unknownInput(parameter: String, input: String, inputs: [String])
     /// A parameter's type cannot fill its input.
-    case wrongType(parameter: String, given: ModelParameterType, input: TensorSpec, expected: String)
+    case wrongType(
+        parameter: String,
+        given: ModelParameterType,
+        input: TensorSpec,
+        expected: String
+    )
     /// A parameter fills more or fewer features than its part of the input has.
     case wrongWidth(parameter: String, input: String, expected: Int, given: Int)
     /// A parameter's part lies outside its input.

@@ -8,6 +8,8 @@ package enum SignatureResolver {
     /// - Parameters:
     ///   - model: what the inspection found.
     ///   - drafts: the declared parameters in their order; nil where no signature is given.
+    /// - Returns: a signature whose parameters cover every input exactly.
+    /// - Throws: ``SignatureError`` with the parameter, input or output that does not fit.
     package static func resolve(
         _ model: InspectedModel,
         drafts: [ParameterDraft]?

@@ -108,7 +108,9 @@ import Testing
         #expect(CQLType.vector(dimension: 64).cqlText == "vector<float, 64>")
         #expect(CQLType.map(.text, .list(.int)).cqlText == "map<text, list<int>>")
         #expect(CQLType.set(.uuid).cqlText == "set<uuid>")
-        #expect([CQLType.set(.int), .list(.int), .map(.int, .int)].allSatisfy(\.isCollection))
+        for type in [CQLType.set(.int), .list(.int), .map(.int, .int)] {
+            #expect(type.isCollection)
+        }
         #expect(!CQLType.vector(dimension: 2).isCollection)
     }
 }

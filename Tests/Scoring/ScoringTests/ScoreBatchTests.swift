@@ -165,7 +165,8 @@ import Testing
         var constantError: ScoreArgumentError?
         do { try other.setConstant(2, to: [1, 2, 3]) } catch { constantError = error }
         #expect(
-            constantError?.description == "the argument id takes bigint (8 bytes), 3 bytes were given"
+            constantError?.description
+                == "the argument id takes bigint (8 bytes), 3 bytes were given"
         )
         _ = other.finish()
     }

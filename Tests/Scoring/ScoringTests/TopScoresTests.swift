@@ -92,7 +92,8 @@ import Testing
 
     @Test func `ties are broken by unsigned bytes, and both zeros are one score`() {
         let rows = [
-            Row(score: 0, key: [0x80]), Row(score: -0.0, key: [0x7F]), Row(score: 0, key: [0x7F, 0]),
+            Row(score: 0, key: [0x80]), Row(score: -0.0, key: [0x7F]),
+            Row(score: 0, key: [0x7F, 0]),
         ]
         let top = selection(rows, limit: 2, order: .descending)
         #expect(top.sorted().map(\.key) == [[0x7F], [0x7F, 0]])

@@ -1,0 +1,156 @@
+internal import CQL
+internal import Catalog
+internal import Coordination
+internal import NativeProtocol
+internal import PeerMessages
+internal import Scoring
+internal import Storage
+internal import TokenPlacement
+
+/// Writes the rows of a SELECT into a response frame.
+struct RowWriting {
+    private let select: SelectPlan
+    private let nowSeconds: Int64
+
+    init(_ select: SelectPlan, nowSeconds: Int64) {
+        self.select = select
+        self.nowSeconds = nowSeconds
+    }
+
+    /// The frame for rows that were read, in the order of the partitions.
+    func frame(
+        _ bound: BoundSelect,
+        _ rows: [[UInt8]?],
+        metadata: RowsMetadata,
+        stream: Int16,
+        extras: ResponseExtras
+    ) throws(RowFormatError) -> [UInt8] {
+        var writer = RowsWriter(
+            stream: stream,
+            metadata: metadata,
+            extras: extras,
+            rowsByteCapacity: rows.reduce(0) { $0 + ($1?.count ?? 0) }
+        )
+        var ranges: [Range<Int>?] = []
+        var count: Int64 = 0
+        let limit = bound.limit ?? .max
+        for (partition, row) in zip(bound.partitions, rows) {
+            guard let row, select.isCount || count < limit else { continue }
+            let view = try RowView(validating: row)
+            guard
+                view.locate(columns: select.readColumns, nowSeconds: nowSeconds, into: &ranges)
+            else { continue }
+            count += 1
+            if select.isCount { continue }
+            row.withUnsafeBytes { bytes in
+                for output in select.outputs {
+                    switch output.source {
+                    case .column(let place):
+                        writer.appendCell(
+                            ranges[place].map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
+                        )
+                    case .writetime, .ttl: writer.append(cellTime(output.source, view))
+                    case .partitionKey, .token: append(output.source, partition, &writer)
+                    case .score, .count: writer.appendNull()
+                    }
+                }
+            }
+        }
+        if select.isCount {
+            for output in select.outputs {
+                if output.source == .count { writer.append(count) } else { writer.appendNull() }
+            }
+        }
+        return writer.finish()
+    }
+
+    /// The frame for rows that were scored.
+    func frame(
+        _ bound: BoundSelect,
+        _ outcome: ScoreMachine.Outcome,
+        metadata: RowsMetadata,
+        stream: Int16,
+        extras: ResponseExtras
+    ) -> [UInt8] {
+        var writer = RowsWriter(stream: stream, metadata: metadata, extras: extras)
+        for entry in outcome.entries {
+            for output in select.outputs {
+                switch output.source {
+                case .column(let place):
+                    if let value = entry.values[place] {
+                        writer.appendCell(value)
+                    } else {
+                        writer.appendNull()
+                    }
+                case .score:
+                    if let score = entry.score {
+                        withUnsafeBytes(of: score.bitPattern.bigEndian) { writer.appendCell($0) }
+                    } else {
+                        writer.appendNull()
+                    }
+                case .partitionKey, .token:
+                    append(output.source, bound.partitions[entry.key], &writer)
+                case .writetime, .ttl, .count: writer.appendNull()  // The planner refuses them.
+                }
+            }
+        }
+        return writer.finish()
+    }
+
+    private func append(
+        _ source: OutputSource,
+        _ partition: PartitionRef,
+        _ writer: inout RowsWriter
+    ) {
+        if case .partitionKey(let component) = source {
+            if let range = select.keyRange(component: component, of: partition.key) {
+                writer.appendCell(partition.key[range])
+            } else {
+                writer.appendNull()
+            }
+        } else {
+            writer.append(partition.token.value)
+        }
+    }
+
+    /// The write time or remaining life of a column's live cell.
+    private func cellTime(_ source: OutputSource, _ view: RowView) -> CellTime? {
+        var found: CellTime?
+        view.forEachCell { entry in
+            guard entry.isLive(nowSeconds: nowSeconds) else { return }
+            switch source {
+            case .writetime(entry.column): found = .micros(entry.timestamp.microseconds)
+            case .ttl(entry.column):
+                found = entry.expiry.map { .seconds(Int32(clamping: $0.atSeconds - nowSeconds)) }
+            default: break
+            }
+        }
+        return found
+    }
+}
+
+private enum CellTime {
+    case micros(Int64)
+    case seconds(Int32)
+}
+
+extension RowsWriter {
+    fileprivate mutating func append(_ number: Int64) {
+        withUnsafeBytes(of: number.bigEndian) { appendCell($0) }
+    }
+
+    fileprivate mutating func append(_ time: CellTime?) {
+        switch time {
+        case .micros(let micros): append(micros)
+        case .seconds(let seconds): withUnsafeBytes(of: seconds.bigEndian) { appendCell($0) }
+        case nil: appendNull()
+        }
+    }
+}
+
+extension ScoreCounts {
+    /// The counts as Scoring words them.
+    var statistics: ScoreStatistics {
+        ScoreStatistics(rows: rows, defaulted: defaulted, null: null, nonFinite: nonFinite)
+    }
+}
