@@ -70,6 +70,10 @@ let serviceLifecycle = Target.Dependency.product(
     name: "ServiceLifecycle",
     package: "swift-service-lifecycle"
 )
+let unixSignals = Target.Dependency.product(
+    name: "UnixSignals",
+    package: "swift-service-lifecycle"
+)
 
 let package = Package(
     name: "Martlet",
@@ -153,6 +157,7 @@ let package = Package(
             "martletd",
             [
                 "NodeRuntime", "OnnxScoring", argumentParser, logging, serviceLifecycle,
+                unixSignals,
             ]
         ),
     ],

@@ -91,7 +91,7 @@ class Ring:
             def on_unavailable(self, *args: Any, retry_num: int, **named: Any) -> Any:
                 return self._once(retry_num)
 
-            def on_request_error(self, query: Any, consistency: Any, error: Any, retry_num: int) -> Any:
+            def on_request_error(self, *args: Any, retry_num: int, **named: Any) -> Any:
                 return self._once(retry_num)
 
             def _once(self, retry_num: int) -> Any:

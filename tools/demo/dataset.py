@@ -1,8 +1,8 @@
 """Reads MovieLens, holds out each user's last ratings and derives plain (not learned) features.
 
-Everything downstream sees two disjoint sets of ratings: `train` and `holdout`. Features, embeddings,
-candidates and models are made from `train` alone; only the metrics read `holdout`. Tags are not used
-at all: some were written after their user's cut, and genres carry the content signal well enough.
+Everything downstream sees two disjoint sets of ratings: `train` and `holdout`. Features,
+embeddings, candidates and models are made from `train` alone; only the metrics read `holdout`. Tags
+are not used at all: some were written after their user's cut, and genres carry the content signal well enough.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ def load(folder: Path) -> Dataset:
     raw_movies = np.array([row[1] for row in rows], dtype=np.int64)
     unknown = np.setdiff1d(raw_movies, movie_ids)
     if len(unknown):
-        raise ValueError(f"ratings.csv rates {len(unknown)} movies that movies.csv lacks: {unknown[:5]}")
+        raise ValueError(
+            f"ratings.csv rates {len(unknown)} movies that movies.csv lacks: {unknown[:5]}"
+        )
     user_ids = np.unique(raw_users)
     ratings = Ratings(
         user=np.searchsorted(user_ids, raw_users),

@@ -1,7 +1,7 @@
-"""Embeddings by matrix factorisation: implicit alternating least squares (Hu, Koren, Volinsky 2008).
+"""Embeddings by matrix factorisation: implicit alternating least squares (Hu and others, 2008).
 
-A rating says two things: the user chose the movie (the target, 1 against 0 for every other movie) and
-how much to trust that (the confidence, larger for better ratings). Movies take their vectors from
+A rating says two things: the user chose the movie (the target, 1 against 0 for every other movie)
+and how much to trust that (the confidence, larger for better ratings). Movies take their vectors from
 the whole training set; a user's vector is then folded in anew with recent ratings weighing more,
 because what somebody watches next resembles what was watched last.
 """

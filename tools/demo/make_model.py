@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes the demo's features, embeddings and ranker from MovieLens, and measures them.
 
-Each user's last 5 ratings (by time, ties by movie id) are held out; everything is made from the
+Each user's last 5 ratings (by time, ties by movie id) are held out; all else is made from the
 earlier ones. Tags are not used. A movie without training ratings has an embedding predicted from its
 genres, the mean of all training ratings as its mean rating, and the event time 820454400000
-(1996-01-01T00:00:00Z, before the first rating). `popularity` = ln(1 + training ratings of the movie) /
-ln(1 + those of the most rated one). `updated_at` = the last training rating, in milliseconds.
+(1996-01-01T00:00:00Z, before the first rating). `popularity` = ln(1 + training ratings of the
+movie) / ln(1 + those of the most rated one). `updated_at` = the last training rating, in milliseconds.
 
 Writes movies.csv, users.csv, ranker.onnx, holdout.json and metrics.json. The MovieLens terms
 (data/README.txt) bind all of them.

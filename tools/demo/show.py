@@ -54,7 +54,9 @@ def as_text(answer: cluster.Scored, entry: dict[str, Any], options: argparse.Nam
         for movie_id, title, score in answer.rows
     ]
     really = [
-        f"{row['rating']:.1f} {row['title'][:44]}" for row in entry["held_out"] if row["movie_id"] in liked
+        f"{row['rating']:.1f} {row['title'][:44]}"
+        for row in entry["held_out"]
+        if row["movie_id"] in liked
     ] or ["(none of the held-out ratings is 4 or more)"]
     really += [""] * (len(top) - len(really))
     top += [""] * (len(really) - len(top))
@@ -64,7 +66,8 @@ def as_text(answer: cluster.Scored, entry: dict[str, Any], options: argparse.Nam
         f"  {'scored on the replicas':56} really liked (held out, rating >= 4)",
     ]
     lines += [f"  {left:56} {right}".rstrip() for left, right in zip(top, really)]
-    lines += ["  (* the user liked this one)"] if any(row[0] in liked for row in answer.rows) else []
+    if any(row[0] in liked for row in answer.rows):
+        lines.append("  (* the user liked this one)")
     lines += replica_lines(answer.scoring)
     warnings = answer.warnings + list((answer.scoring or {}).get("warnings") or [])
     lines += [f"  warning: {warning}" for warning in dict.fromkeys(warnings)]

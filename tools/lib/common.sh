@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What quickstart and test share: messages, packages of the system, the Python environment, Swift.
 # Sourced, not run. The caller sets: program (its name), checkout, assume_yes (1: never ask).
+: "${program:?}" "${checkout:?}" "${assume_yes:=0}"
 
 venv=$checkout/.martlet/venv
 onnxruntime_dir=$checkout/.martlet/onnxruntime

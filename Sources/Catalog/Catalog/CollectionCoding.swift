@@ -1,12 +1,12 @@
 /// The native protocol's encoding of lists, sets and maps: a 32-bit count, then each element
 /// behind its 32-bit length (native_protocol_v4.spec, sections 6.11 to 6.13).
 package enum CollectionCoding {
-    /// The elements of an encoded collection (of a map: keys and values in turn), or nil if the
-    /// bytes are no such thing. An element is never null here.
+    /// The elements of an encoded collection, of a map its keys and values in turn.
     ///
     /// - Parameters:
     ///   - value: the encoded collection.
     ///   - partCount: the elements of one entry: 1 in a list or set, 2 in a map.
+    /// - Returns: the elements, or nil if the bytes are no such thing; none is null.
     package static func elements(of value: [UInt8], partCount: Int = 1) -> [[UInt8]]? {
         var position = 0
         func readLength() -> Int? {

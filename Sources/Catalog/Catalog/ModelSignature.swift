@@ -64,7 +64,9 @@ package struct ModelParameter: Hashable, Sendable {
     package var name: String
     /// What the argument must be.
     package var type: ModelParameterType
-    /// What stands in for a null argument: `type.width` numbers. Without it the score is null.
+    /// What stands in for a null argument: `type.width` numbers.
+    ///
+    /// Without it the score is null.
     package var defaultValue: [Double]?
     /// The ONNX input that the values go to.
     package var input: String
@@ -107,7 +109,9 @@ package struct ModelInput: Hashable, Sendable {
     }
 }
 
-/// What a model takes and gives. It is fixed per name: what changes it needs a new name.
+/// What a model takes and gives.
+///
+/// It is fixed per name: what changes it needs a new name.
 package struct ModelSignature: Hashable, Sendable {
     /// The arguments, in the order in which positional ones are given.
     package var parameters: [ModelParameter]

@@ -1,6 +1,8 @@
 package import TokenPlacement
 
-/// The number by which keys on disk and messages name a table. It is never used again.
+/// The number by which keys on disk and messages name a table.
+///
+/// It is never used again.
 package struct TableID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The number itself; 0 is no table.
     package var value: UInt32
@@ -13,7 +15,9 @@ package struct TableID: Hashable, Comparable, Sendable, CustomStringConvertible 
     package static func < (left: TableID, right: TableID) -> Bool { left.value < right.value }
 }
 
-/// The number by which cells on disk name a column of their table. It is never used again.
+/// The number by which cells on disk name a column of their table.
+///
+/// It is never used again.
 package struct ColumnID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The number itself, unique within the table.
     package var value: UInt32

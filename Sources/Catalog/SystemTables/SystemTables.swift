@@ -43,8 +43,10 @@ package enum SystemTables {
     /// Whether a keyspace is one of the virtual ones, which no statement changes.
     package static func isSystemKeyspace(_ name: String) -> Bool { byName[name] != nil }
 
-    /// The rows of a virtual table, each with its values in the order of `table.columns` and in
-    /// the native protocol's encoding; nil is null. A table that is not virtual has none here.
+    /// The rows of a virtual table.
+    ///
+    /// Each has its values in the order of `table.columns` and in the native protocol's encoding;
+    /// nil is null. A table that is not virtual has no rows here.
     package static func rows(
         of table: TableDefinition,
         in snapshot: SystemSnapshot

@@ -9,9 +9,7 @@ enum CQLTypeNames {
         "text", "timestamp", "timeuuid", "tinyint", "uuid", "varchar",
     ]
 
-    /// The type that a name means.
-    ///
-    /// - Parameter subject: whose type it is, as errors name it.
+    /// The type that a name means; errors name whose type it is, the subject.
     static func resolve(_ name: TypeName, subject: String) throws(CQLError) -> CQLType {
         func refused(_ hint: String) -> CQLError {
             .invalid("\(subject): type \(name) is not supported: \(hint)")

@@ -3,9 +3,7 @@ internal import Catalog
 
 /// Turns constants of a statement's text into values of a type, by Cassandra's rules.
 enum LiteralEncoding {
-    /// The encoded value of a constant, nil for null.
-    ///
-    /// - Parameter subject: what the value is for, as errors name it.
+    /// The encoded value of a constant, nil for null; errors name what it is for, the subject.
     static func encode(
         _ expression: Expression,
         as type: CQLType,

@@ -1,5 +1,5 @@
-package import Catalog
 internal import CQLSyntax
+package import Catalog
 
 /// A bind marker of a prepared statement: its name and type as PREPARED tells them.
 package struct Marker: Hashable, Sendable {

@@ -2,9 +2,8 @@ internal import CQLSyntax
 internal import Catalog
 
 extension Planner {
-    /// Plans a WHERE that must give every component of the partition key.
-    ///
-    /// - Parameter takesIn: whether a component may have several values.
+    /// Plans a WHERE that must give every component of the partition key; each may have several
+    /// values if the statement takes IN.
     mutating func keyPlan(
         _ relations: [Relation],
         of table: TableDefinition,
@@ -60,7 +59,8 @@ extension Planner {
                 )
                 source = .listMarker(marker.index)
             }
-            if case .one = source {} else if !takesIn {
+            if case .one = source {
+            } else if !takesIn {
                 throw .unsupported(
                     "IN (column \(column.name)) in \(verb)",
                     "write one statement for each key, in a batch if need be"

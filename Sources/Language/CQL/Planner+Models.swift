@@ -60,7 +60,7 @@ extension Planner {
     }
 
     /// The declared parameters of a signature's text.
-    static func drafts(_ text: String) throws(CQLError) -> [SignatureDraft] {
+    package static func drafts(_ text: String) throws(CQLError) -> [SignatureDraft] {
         let parameters: [SignatureParameter]
         do {
             parameters = try CQLParser.parseSignature(text)
@@ -100,9 +100,10 @@ extension Planner {
         guard try LiteralEncoding.encode(expression, as: type, subject: subject) != nil else {
             throw .invalid("\(subject): DEFAULT null is no default: leave it out")
         }
-        let constants = if case .list(let elements) = expression.kind { elements } else {
-            [expression]
-        }
+        let constants =
+            if case .list(let elements) = expression.kind { elements } else {
+                [expression]
+            }
         var numbers: [Double] = []
         for constant in constants {
             switch constant.kind {

@@ -151,7 +151,9 @@ extension Planner {
                 index = place
             }
             guard matched[index] == nil else {
-                throw .invalid("parameter \(parameters[index].name) of \(model.name) is given twice")
+                throw .invalid(
+                    "parameter \(parameters[index].name) of \(model.name) is given twice"
+                )
             }
             matched[index] = argument.value
         }

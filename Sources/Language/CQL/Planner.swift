@@ -20,6 +20,7 @@ package struct Planner {
     ///   - state: the schema, models and nodes.
     ///   - keyspace: the connection's own keyspace (USE), for names without one.
     ///   - virtualTables: the tables that the node makes up.
+    /// - Returns: the plan, with the markers and columns that PREPARED tells.
     /// - Throws: why the statement is refused; nothing is done for a statement that is refused.
     package static func plan(
         _ statement: Statement,
@@ -70,11 +71,18 @@ package struct Planner {
         case .update(let statement): return try planWrite(.update(statement))
         case .delete(let statement): return try planWrite(.delete(statement))
         case .batch(let statement): return try planBatch(statement)
-        case .createKeyspace(let statement): return try schema(try createKeyspace(statement))
-        case .dropKeyspace(let statement): return try schema(try dropKeyspace(statement))
-        case .createTable(let statement): return try schema(try createTable(statement))
-        case .dropTable(let statement): return try schema(try dropTable(statement))
-        case .createModel(let statement): return try makePlan(.pushModel(pushModel(statement)))
+        case .createKeyspace(let statement):
+            let plan = try createKeyspace(statement)
+            return try makePlan(.schema(plan))
+        case .dropKeyspace(let statement):
+            return try makePlan(.schema(dropKeyspace(statement)))
+        case .createTable(let statement):
+            let plan = try createTable(statement)
+            return try makePlan(.schema(plan))
+        case .dropTable(let statement): return try makePlan(.schema(dropTable(statement)))
+        case .createModel(let statement):
+            let plan = try pushModel(statement)
+            return try makePlan(.pushModel(plan))
         case .dropModel(let statement): return try makePlan(dropModel(statement))
         case .describe(let statement): return try makePlan(.describe(statement))
         case .use(let name):
@@ -92,11 +100,7 @@ package struct Planner {
         }
     }
 
-    private func schema(_ plan: SchemaPlan) throws(CQLError) -> Plan {
-        try makePlan(.schema(plan))
-    }
-
-    /// A plan with what was collected on the way.
+    /// A plan with the markers and warnings collected so far: the action must be made before.
     func makePlan(
         _ action: Plan.Action,
         table: TableDefinition? = nil,

@@ -112,6 +112,7 @@ package struct BoundScore: Hashable, Sendable {
     /// The arguments in the signature's order, once the subqueries are answered.
     ///
     /// - Parameter subqueryValues: one per subquery; nil where the row or its value is missing.
+    /// - Returns: one argument for each parameter.
     package func arguments(subqueryValues: [[UInt8]?]) -> [ScoreArgument] {
         precondition(
             subqueryValues.count == subqueries.count,

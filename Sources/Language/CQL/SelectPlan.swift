@@ -91,6 +91,7 @@ package struct SelectPlan: Sendable {
     /// - Parameters:
     ///   - values: one per marker.
     ///   - keyCountMax: the most keys, counted before duplicates go.
+    /// - Returns: the partitions to read, and what to do with their rows.
     /// - Throws: `invalid` for values of a wrong number, type or length, null or empty keys, too
     ///   many keys, or a LIMIT below 1.
     package func bind(

@@ -29,6 +29,7 @@ package struct SystemSelectPlan: Sendable {
     ///   - rows: all rows of the table, each with one value per column of `table.columns`, in that
     ///     order; a row that is too short has nulls at its end.
     ///   - values: one per marker.
+    /// - Returns: rows with one value per result column.
     /// - Throws: `invalid` for values of a wrong number, type or length, null in WHERE, or a LIMIT
     ///   below 1.
     package func evaluate(

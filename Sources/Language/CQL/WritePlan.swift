@@ -68,6 +68,7 @@ package struct WritePlan: Sendable {
     ///   - values: one per marker.
     ///   - defaultTimestampMicros: the client's timestamp, or the coordinator's clock.
     ///   - nowSeconds: the coordinator's clock, for expiries and deletions.
+    /// - Returns: the row's merge operand; it is an empty row if all values are unset in an UPDATE.
     /// - Throws: `invalid` for values of a wrong number, type or length, null or empty keys, or a
     ///   timestamp or time to live out of its range.
     package func bind(

@@ -73,7 +73,10 @@ extension ClusterState {
         }
         guard (1...Self.nodeCountMax).contains(founding.expectedNodeCount) else {
             throw .invalid(
-                "expected_nodes must be 1 to \(Self.nodeCountMax), it is \(founding.expectedNodeCount)"
+                """
+                expected_nodes must be 1 to \(Self.nodeCountMax), it is \
+                \(founding.expectedNodeCount)
+                """
             )
         }
         guard founding.sliceCount >= founding.expectedNodeCount else {
@@ -148,7 +151,9 @@ extension ClusterState {
     }
 
     private mutating func dropKeyspace(_ name: String) throws(ClusterChangeError) {
-        guard keyspaces.removeValue(forKey: name) != nil else { throw .notFound("keyspace \(name)") }
+        guard keyspaces.removeValue(forKey: name) != nil else {
+            throw .notFound("keyspace \(name)")
+        }
         tables[name] = nil
         for model in models.keys where model.keyspace == name { models[model] = nil }
     }
@@ -157,7 +162,9 @@ extension ClusterState {
         _ table: TableDefinition,
         at epoch: Epoch
     ) throws(ClusterChangeError) {
-        guard keyspaces[table.keyspace] != nil else { throw .notFound("keyspace \(table.keyspace)") }
+        guard keyspaces[table.keyspace] != nil else {
+            throw .notFound("keyspace \(table.keyspace)")
+        }
         guard tables[table.keyspace]?[table.name] == nil else {
             throw .alreadyExists(keyspace: table.keyspace, table: table.name)
         }

@@ -75,7 +75,9 @@ package struct ClusterLogMachine: Sendable {
         decideNext(&actions)
     }
 
-    /// An operator founds the cluster on this node. Only an empty node can be a founder.
+    /// An operator founds the cluster on this node.
+    ///
+    /// Only an empty node can be a founder.
     package mutating func foundingRequested(
         _ founding: Founding,
         ticket: Ticket,
@@ -120,7 +122,9 @@ package struct ClusterLogMachine: Sendable {
             do {
                 try state.apply(entry)
             } catch {
-                preconditionFailure("entry \(entry.epoch) was checked before it was written: \(error)")
+                preconditionFailure(
+                    "entry \(entry.epoch) was checked before it was written: \(error)"
+                )
             }
             entries.append(entry)
         }

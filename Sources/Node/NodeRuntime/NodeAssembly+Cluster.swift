@@ -147,6 +147,7 @@ extension NodeAssembly {
             events += state.sortedNodes.compactMap { Self.endpoint($0) }
                 .map { .topologyChange(.newNode, $0) }
         }
+        let news = events
         let addresses = state.nodes.compactMapValues {
             try? SocketAddress(ipAddress: $0.address, port: Int($0.internodePort))
         }
@@ -158,7 +159,7 @@ extension NodeAssembly {
                 parts.peers.localEpoch = state.epoch
                 parts.peers.localIdentity.cluster = state.clusterID
                 parts.peers.addresses = addresses
-                for event in events { parts.connections.broadcast(event) }
+                for event in news { parts.connections.broadcast(event) }
             }
         }
         dropTables(from: old, to: state)

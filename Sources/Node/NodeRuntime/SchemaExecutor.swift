@@ -1,6 +1,7 @@
 internal import CQL
 internal import Catalog
 internal import ClusterLog
+internal import Coordination
 internal import NIOCore
 internal import NativeProtocol
 internal import PeerMessages
@@ -133,52 +134,25 @@ final class SchemaExecutor {
         }
         let bytes = try plan.bytes(values)
         let bound = NIOLoopBound(reply, eventLoop: coordinator.eventLoop)
-        let (eventLoop, controlLoop) = (coordinator.eventLoop, controlLoop)
-        Task { [models, control] in
-            do {
-                let drafts = try await Self.drafts(plan, bytes, models)
-                let (hash, signature) = try await models.admit(
-                    bytes,
-                    name: plan.name,
-                    drafts: drafts
-                )
-                if let expected = plan.hash, expected != hash {
-                    throw PeerFailure(
-                        code: .invalid,
-                        text: "the bytes have the sha256 \(hash), the statement says \(expected)"
-                    )
-                }
-                if let known = state.models[plan.name], known.signature != signature {
-                    throw PeerFailure(
-                        code: .invalid,
-                        text: """
-                            the signature of \(plan.name) is fixed: it takes \
-                            (\(known.signature.text)), the pushed version takes \
-                            (\(signature.text)); push it under a new name
-                            """
-                    )
-                }
-                let push = ModelPush(
-                    name: plan.name,
-                    signature: signature,
-                    hash: hash,
-                    byteCount: bytes.count
-                )
-                try await Self.distribute(push, control)
+        let eventLoop = coordinator.eventLoop
+        let controlLoop = controlLoop
+        let job = ModelPushJob(plan: plan, bytes: bytes, state: state, models: models, control: control)
+        let control = control
+        let answer: @Sendable (Result<ModelPush, PeerFailure>) -> Void = { result in
+            switch result {
+            case .success(let push):
                 controlLoop.execute {
-                    control.value.proposeEverywhere(.pushModel(push)) { result in
+                    control.value.proposeEverywhere(.pushModel(push)) { outcome in
                         eventLoop.execute {
                             let change = SchemaPlan(
                                 change: .pushModel(push),
                                 isConditional: false
                             )
-                            Self.answer(bound.value, change, result, [], state)
+                            Self.answer(bound.value, change, outcome, [], state)
                         }
                     }
                 }
-            } catch {
-                let failure =
-                    error as? PeerFailure ?? PeerFailure(code: .failed, text: "\(error)")
+            case .failure(let failure):
                 eventLoop.execute {
                     bound.value.error(
                         ErrorResponse(
@@ -189,54 +163,6 @@ final class SchemaExecutor {
                 }
             }
         }
-    }
-
-    /// The declared parameters: those of the statement, else those of the model's own metadata.
-    private static func drafts(
-        _ plan: PushModelPlan,
-        _ bytes: [UInt8],
-        _ models: ModelStore
-    ) async throws(PeerFailure) -> [ParameterDraft]? {
-        var drafts = plan.signature
-        if drafts == nil, let text = try await models.signatureText(in: bytes) {
-            do {
-                drafts = try SignatureDraft.parse(text)
-            } catch {
-                throw PeerFailure(
-                    code: .invalid,
-                    text: "the model's metadata martlet.signature: \(error)"
-                )
-            }
-        }
-        return drafts?.map {
-            ParameterDraft(
-                name: $0.name,
-                type: $0.type,
-                defaultValue: $0.defaultValue,
-                input: $0.input,
-                range: $0.range
-            )
-        }
-    }
-
-    /// Has every other living node fetch, try and load a model.
-    private static func distribute(
-        _ push: ModelPush,
-        _ control: NIOLoopBound<ControlPlane>
-    ) async throws(PeerFailure) {
-        let failures = await withCheckedContinuation { continuation in
-            control.eventLoop.execute {
-                control.value.distribute(push) { continuation.resume(returning: $0) }
-            }
-        }
-        guard failures.isEmpty else {
-            throw PeerFailure(
-                code: .failed,
-                text: """
-                    \(push.name) is not pushed: \(failures.count) nodes could not load it: \
-                    \(failures.joined(separator: "; "))
-                    """
-            )
-        }
+        job.start(answer)
     }
 }

@@ -116,7 +116,7 @@ struct ScoreAssembly: Sendable {
                     else { continue }
                     present.append((group, index, row))
                     let values = try sources.values(row, partitions[index].key, &ranges)
-                    try values.withUnsafeBytes { (bytes) throws(ScoreArgumentError) in
+                    try values.withUnsafeBytes { bytes in
                         try builder.appendRow { parameter in
                             guard let range = ranges[sources.places[parameter]] else {
                                 return .null

@@ -4,6 +4,7 @@ internal import Coordination
 internal import Foundation
 internal import NativeProtocol
 internal import PeerMessages
+internal import Scoring
 internal import Storage
 internal import TokenPlacement
 

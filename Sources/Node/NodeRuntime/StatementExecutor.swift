@@ -1,6 +1,7 @@
 internal import CQL
 internal import CQLSyntax
 internal import Catalog
+internal import ClusterLog
 internal import Coordination
 internal import Foundation
 internal import Logging

@@ -1,7 +1,9 @@
 internal import CQL
 internal import CQLSyntax
 internal import Catalog
+internal import Coordination
 internal import NativeProtocol
+internal import NativeServer
 internal import SystemTables
 
 /// What this program calls itself.
@@ -31,7 +33,7 @@ extension StatementExecutor {
         _ reply: Reply
     ) throws(CQLError) {
         let rows = try select.evaluate(
-            SystemTables.rows(of: select.table, in: snapshot),
+            rows: SystemTables.rows(of: select.table, in: snapshot),
             values: values
         )
         var writer = RowsWriter(

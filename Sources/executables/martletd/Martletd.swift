@@ -4,6 +4,7 @@ internal import Logging
 internal import NodeRuntime
 internal import OnnxScoring
 internal import ServiceLifecycle
+internal import UnixSignals
 
 /// The node: reads its configuration, then serves until it is told to stop.
 @main
@@ -24,7 +25,7 @@ struct Martletd: AsyncParsableCommand {
         // A model on trial runs in a child process of this program: nothing else may start there.
         let arguments = CommandLine.arguments
         if arguments.count > 1, arguments[1] == "trial-model" {
-            exit(ModelTrial.childMain(Array(arguments.dropFirst(2))))
+            Foundation.exit(ModelTrial.childMain(Array(arguments.dropFirst(2))))
         }
         OnnxEngine.prepareEnvironment()
         await main(nil)

@@ -17,7 +17,9 @@ import Testing
 
     @Test(arguments: [0, 1, 2, 17, 1000])
     func `what was encoded comes back`(count: Int) {
-        let elements = (0..<count).map { [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: $0 % 5) }
+        let elements = (0..<count).map {
+            [UInt8](repeating: UInt8(truncatingIfNeeded: $0), count: $0 % 5)
+        }
         #expect(CollectionCoding.elements(of: CollectionCoding.encode(elements)) == elements)
         let pairs = elements.map { (key: $0, value: Array($0.reversed()) + [1]) }
         #expect(

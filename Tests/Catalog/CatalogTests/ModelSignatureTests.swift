@@ -19,7 +19,12 @@ import Testing
     @Test func `a slice of an input is written half open`() {
         #expect(
             text(
-                ModelParameter(name: "user", type: .floatVector(width: 4), input: "x", range: 0..<4),
+                ModelParameter(
+                    name: "user",
+                    type: .floatVector(width: 4),
+                    input: "x",
+                    range: 0..<4
+                ),
                 ModelParameter(name: "age", type: .float, input: "x", range: 4..<5),
                 ModelParameter(name: "other", type: .double, input: "y")
             ) == "user vector<float, 4> => x[0..4], age float => x[4..5], other double => y"

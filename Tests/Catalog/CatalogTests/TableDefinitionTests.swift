@@ -16,11 +16,23 @@ import TokenPlacement
 
     private let columns = [
         ColumnDefinition(id: ColumnID(1), name: "b", type: .int, kind: .regular),
-        ColumnDefinition(id: ColumnID(2), name: "second", type: .text, kind: .partitionKey, position: 1),
+        ColumnDefinition(
+            id: ColumnID(2),
+            name: "second",
+            type: .text,
+            kind: .partitionKey,
+            position: 1
+        ),
         ColumnDefinition(id: ColumnID(3), name: "y", type: .int, kind: .clustering, position: 1),
         ColumnDefinition(id: ColumnID(4), name: "a", type: .float, kind: .static),
         ColumnDefinition(id: ColumnID(5), name: "z", type: .int, kind: .clustering, position: 0),
-        ColumnDefinition(id: ColumnID(6), name: "third", type: .text, kind: .partitionKey, position: 2),
+        ColumnDefinition(
+            id: ColumnID(6),
+            name: "third",
+            type: .text,
+            kind: .partitionKey,
+            position: 2
+        ),
         ColumnDefinition(id: ColumnID(7), name: "x", type: .int, kind: .partitionKey, position: 0),
         ColumnDefinition(id: ColumnID(8), name: "A", type: .int, kind: .regular),
     ]

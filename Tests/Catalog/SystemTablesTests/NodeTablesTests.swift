@@ -15,15 +15,18 @@ import TokenPlacement
     @Test func `local tells all that drivers ask for`() throws {
         let rows = try DecodedRow.all(of: "system.local")
         #expect(
-            rows.map(\.values) == [[
-                "key": "local", "bootstrapped": "COMPLETED", "broadcast_address": "127.0.0.1",
-                "broadcast_port": "7001", "cluster_name": "Test Cluster", "cql_version": "3.4.7",
-                "data_center": "dc1", "host_id": "171-1", "listen_address": "127.0.0.1",
-                "listen_port": "7001", "native_protocol_version": "4",
-                "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner", "rack": "rack1",
-                "release_version": "5.0.0", "rpc_address": "127.0.0.1", "rpc_port": "9042",
-                "schema_version": "5-6", "tokens": tokens(of: 1),
-            ]]
+            rows.map(\.values) == [
+                [
+                    "key": "local", "bootstrapped": "COMPLETED", "broadcast_address": "127.0.0.1",
+                    "broadcast_port": "7001", "cluster_name": "Test Cluster",
+                    "cql_version": "3.4.7",
+                    "data_center": "dc1", "host_id": "171-1", "listen_address": "127.0.0.1",
+                    "listen_port": "7001", "native_protocol_version": "4",
+                    "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner", "rack": "rack1",
+                    "release_version": "5.0.0", "rpc_address": "127.0.0.1", "rpc_port": "9042",
+                    "schema_version": "5-6", "tokens": tokens(of: 1),
+                ]
+            ]
         )
         #expect(rows.first?["tokens"]?.contains("9223372036854775807") == true)
     }

@@ -34,14 +34,18 @@ import TokenPlacement
         let names = rows.map { "\($0["keyspace_name"] ?? "").\($0["table_name"] ?? "")" }
         #expect(names == names.sorted())
         #expect(names.contains("system.local") && names.contains("system_schema.columns"))
-        #expect(!names.contains { $0.hasPrefix("system_martlet") || $0.hasPrefix("system_virtual") })
+        #expect(
+            !names.contains { $0.hasPrefix("system_martlet") || $0.hasPrefix("system_virtual") }
+        )
     }
 
     @Test func `columns show type, kind and position`() throws {
         let rows = try DecodedRow.all(of: "system_schema.columns")
             .filter { $0["keyspace_name"] == "ml" }
         let shown = rows.map { row in
-            ["column_name", "kind", "position", "clustering_order", "type"].map { row[$0] ?? "null" }
+            ["column_name", "kind", "position", "clustering_order", "type"].map {
+                row[$0] ?? "null"
+            }
         }
         #expect(
             shown == [
@@ -82,13 +86,15 @@ import TokenPlacement
     @Test func `models are functions`() throws {
         let rows = try DecodedRow.all(of: "system_schema.functions")
         #expect(
-            rows.map(\.values) == [[
-                "keyspace_name": "ml", "function_name": "ranker",
-                "argument_types": "[vector<float, 4>, float]",
-                "argument_names": "[user, popularity]",
-                "body": String(repeating: "22", count: 32), "called_on_null_input": "true",
-                "deterministic": "true", "language": "onnx", "return_type": "float",
-            ]]
+            rows.map(\.values) == [
+                [
+                    "keyspace_name": "ml", "function_name": "ranker",
+                    "argument_types": "[vector<float, 4>, float]",
+                    "argument_names": "[user, popularity]",
+                    "body": String(repeating: "22", count: 32), "called_on_null_input": "true",
+                    "deterministic": "true", "language": "onnx", "return_type": "float",
+                ]
+            ]
         )
     }
 

@@ -41,24 +41,28 @@ import TokenPlacement
         let rows = try DecodedRow.all(of: "system_martlet.models")
         let signature = "user vector<float, 4>, popularity float DEFAULT 0.0 => p"
         #expect(
-            rows.map(\.values) == [(1, "11", "false"), (2, "22", "true")].map {
-                [
-                    "keyspace_name": "ml", "name": "ranker", "version": "\($0.0)",
-                    "bytes": "\($0.0)000", "current": $0.2,
-                    "sha256": String(repeating: $0.1, count: 32), "signature": signature,
-                ]
-            }
+            rows.map(\.values)
+                == [(1, "11", "false"), (2, "22", "true")].map {
+                    [
+                        "keyspace_name": "ml", "name": "ranker", "version": "\($0.0)",
+                        "bytes": "\($0.0)000", "current": $0.2,
+                        "sha256": String(repeating: $0.1, count: 32), "signature": signature,
+                    ]
+                }
         )
     }
 
     @Test func `cluster is one row`() throws {
         let rows = try DecodedRow.all(of: "system_martlet.cluster")
         #expect(
-            rows.map(\.values) == [[
-                "name": "Test Cluster", "cluster_id": "1-2", "epoch": "9", "expected_nodes": "3",
-                "founder": "171-1", "has_owners": "true", "martlet_version": "0.1.0",
-                "schema_version": "5-6", "slice_count": "8",
-            ]]
+            rows.map(\.values) == [
+                [
+                    "name": "Test Cluster", "cluster_id": "1-2", "epoch": "9",
+                    "expected_nodes": "3",
+                    "founder": "171-1", "has_owners": "true", "martlet_version": "0.1.0",
+                    "schema_version": "5-6", "slice_count": "8",
+                ]
+            ]
         )
     }
 
@@ -85,7 +89,9 @@ import TokenPlacement
     @Test func `every table renders, its keys unique and never null`() throws {
         for table in SystemTables.tables {
             let rows = SystemTables.rows(of: table, in: Fixture.snapshot())
-            let keyCount = table.columns.count { $0.kind == .partitionKey || $0.kind == .clustering }
+            let keyCount = table.columns.count {
+                $0.kind == .partitionKey || $0.kind == .clustering
+            }
             for row in rows {
                 try #require(row.count == table.columns.count)
                 #expect(!row[..<keyCount].contains(nil), "\(table.qualifiedName)")

@@ -1,5 +1,6 @@
 import CQL
 import Catalog
+import ClusterLog
 import PeerMessages
 import Testing
 
@@ -86,7 +87,8 @@ struct ScoreTests {
         )
     }
 
-    static func call(_ arguments: String, _ name: String = "ranker", _ tail: String = "") -> String {
+    static func call(_ arguments: String, _ name: String = "ranker", _ tail: String = "") -> String
+    {
         "SELECT movie_id, \(name)(\(arguments)) AS score FROM ml.movies WHERE movie_id IN ?\(tail)"
     }
 
@@ -138,7 +140,9 @@ struct ScoreTests {
         let bare = try world.plan(Self.call(arguments))
         let newest = try #require(try world.select(Self.call(arguments)).score)
         let pinned = try #require(try world.select(Self.call(arguments, "\"ranker@1\"")).score)
-        let qualified = try #require(try world.select(Self.call(arguments, "ml.\"ranker@2\"")).score)
+        let qualified = try #require(
+            try world.select(Self.call(arguments, "ml.\"ranker@2\"")).score
+        )
         #expect(pinned.pinnedVersion == 1)
         #expect(qualified.pinnedVersion == 2)
         #expect(try newest.resolve(world.state).version.number == 2)
@@ -276,15 +280,19 @@ struct ScoreTests {
         expectRefusal(refusal { try world.plan(cql) }, "invalid", words, cql)
     }
 
-    @Test func `a subquery's table is looked up in the session's keyspace, then the table's`() throws {
+    @Test func `a subquery's table is looked up in the session's keyspace, then the table's`()
+        throws
+    {
         var world = try World.movies()
         let cql = Self.call(
             "user_vec => (SELECT embedding FROM users WHERE user_id = 5), "
                 + "movie_vec => embedding, genres => genres"
         )
         #expect(try world.select(cql).score?.subqueries.first?.plan.table.keyspace == "ml")
-        try world.run("CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', "
-            + "'replication_factor': '1'}")
+        try world.run(
+            "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', "
+                + "'replication_factor': '1'}"
+        )
         world.keyspace = "k"
         expectRefusal(refusal { try world.plan(cql) }, "invalid", ["k.users"], cql)
     }

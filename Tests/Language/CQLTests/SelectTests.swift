@@ -73,7 +73,9 @@ struct SelectTests {
         #expect(plan.partitionKeyMarkers == nil)
         let composite = try world.plan("SELECT v FROM pairs WHERE b = ? AND a = ?")
         #expect(composite.partitionKeyMarkers == [1, 0])
-        #expect(try world.plan("SELECT v FROM pairs WHERE b = ? AND a = 1").partitionKeyMarkers == nil)
+        #expect(
+            try world.plan("SELECT v FROM pairs WHERE b = ? AND a = 1").partitionKeyMarkers == nil
+        )
     }
 
     @Test func `keys are bound, each once, in the order of first appearance`() throws {
@@ -193,7 +195,12 @@ struct SelectTests {
     @Test func `empty keys and keys that are too long are refused`() throws {
         let world = try World.movies()
         let plan = try world.select("SELECT i FROM ml.types WHERE k = ?")
-        expectRefusal(refusal { try plan.bind([.value([])]) }, "invalid", ["empty", "k of"], "empty")
+        expectRefusal(
+            refusal { try plan.bind([.value([])]) },
+            "invalid",
+            ["empty", "k of"],
+            "empty"
+        )
         expectRefusal(
             refusal { try plan.bind([.value(Array(repeating: 97, count: 65_536))]) },
             "invalid",

@@ -216,7 +216,11 @@ import TokenPlacement
             #expect(propose(&machine, .dropKeyspace("x"), ticket).isEmpty)
         }
         let refused = propose(&machine, .dropKeyspace("x"), 9999)
-        #expect(lines(refused) == ["answer 9999: 1024 changes of the cluster wait already; try again later"])
+        #expect(
+            lines(refused) == [
+                "answer 9999: 1024 changes of the cluster wait already; try again later"
+            ]
+        )
     }
 
     @Test func `a failed write is told to all who wait, and the next one may succeed`() throws {
@@ -254,7 +258,9 @@ import TokenPlacement
             }
             #expect(lines(first) == ["persist 1...1"])
             let failed = run(&machine) { $0.persistFailed("no disk", actions: &$1) }
-            #expect(lines(failed) == ["answer \(ticket): the cluster log cannot be written: no disk"])
+            #expect(
+                lines(failed) == ["answer \(ticket): the cluster log cannot be written: no disk"]
+            )
         }
     }
 

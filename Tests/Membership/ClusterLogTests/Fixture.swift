@@ -30,7 +30,8 @@ enum Fixture {
         KeyspaceDefinition(name: name, replication: .simple(factor: 3))
     }
 
-    static func table(_ keyspace: String, _ name: String, type: CQLType = .text) -> TableDefinition {
+    static func table(_ keyspace: String, _ name: String, type: CQLType = .text) -> TableDefinition
+    {
         TableDefinition(
             id: TableID(0),
             uuid: NodeID(high: 0, low: 0),
@@ -43,6 +44,11 @@ enum Fixture {
         )
     }
 
+    static func hash(_ bytes: [UInt8]) -> ModelHash {
+        guard let hash = ModelHash(bytes) else { preconditionFailure("32 bytes are needed") }
+        return hash
+    }
+
     static func push(_ keyspace: String, _ name: String, byte: UInt8, width: Int = 4) -> ModelPush {
         ModelPush(
             name: ModelName(keyspace: keyspace, name: name),
@@ -53,7 +59,7 @@ enum Fixture {
                 inputs: [ModelInput(name: "x", elementType: .float, width: width)],
                 output: "score"
             ),
-            hash: ModelHash([UInt8](repeating: byte, count: 32))!,
+            hash: hash([UInt8](repeating: byte, count: 32)),
             byteCount: 100 + Int(byte)
         )
     }

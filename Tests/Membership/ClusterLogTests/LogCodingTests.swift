@@ -63,7 +63,7 @@ import TokenPlacement
                 },
                 output: "score"
             ),
-            hash: ModelHash((0..<32).map { UInt8($0) })!,
+            hash: Fixture.hash((0..<32).map { UInt8($0) }),
             byteCount: .max
         )
     }
