@@ -5,6 +5,8 @@ import TokenPlacement
 enum MartletTables {
     static let all = [nodes, ring, models, cluster]
 
+    /// The nodes, with what each owns.
+    ///
     /// `status` is nodetool's: U or D for up or down, then N, or J for a node that owns no slice
     /// yet. `owns` is the share of the slices, replicas not counted.
     private static let nodes = SystemTable(

@@ -13,9 +13,8 @@ struct SystemTable: Sendable {
 
     /// A table of the named columns.
     ///
-    /// - Parameters:
-    ///   - number: what tells the table from the other virtual ones, below 256; never used again.
-    ///   - render: appends the rows; a table without it is empty.
+    /// Its number tells it from the other virtual ones, is below 256 and never used again. A table
+    /// without `render` is empty.
     init(
         _ keyspace: String,
         _ name: String,

@@ -23,7 +23,9 @@ package enum SystemTables {
         $0[$1.definition.keyspace, default: [:]][$1.definition.name] = $1.definition
     }
 
-    /// All virtual tables, by keyspace and name. Their ids are the same on every node, for ever.
+    /// All virtual tables, by keyspace and name.
+    ///
+    /// Their ids are the same on every node, for ever.
     package static let tables: [TableDefinition] = all.map(\.definition).sorted {
         ($0.keyspace, $0.name) < ($1.keyspace, $1.name)
     }

@@ -1,0 +1,1 @@
+"""What tools/tidy checks; each module is one field of rules."""
