@@ -118,6 +118,26 @@ let package = Package(
             ]
         ),
         library("SystemTables", in: "Catalog", ["Catalog", "TokenPlacement"]),
+        tests(of: "ByteCoding", in: "Encoding"),
+        tests(of: "TokenPlacement", in: "Placement"),
+        tests(of: "Catalog", in: "Catalog", ["TokenPlacement"]),
+        tests(of: "SystemTables", in: "Catalog", ["Catalog", "TokenPlacement"]),
+        tests(of: "ClusterLog", in: "Membership", ["ByteCoding", "Catalog", "TokenPlacement"]),
+        tests(of: "Gossip", in: "Membership", ["ByteCoding", "TokenPlacement"]),
+        tests(
+            of: "Storage",
+            in: "Storage",
+            ["ByteCoding", "Catalog", "TokenPlacement"],
+            exclude: ["Golden"]
+        ),
+        tests(of: "Scoring", in: "Scoring", ["Catalog"]),
+        tests(of: "NativeProtocol", in: "Connection", ["ByteCoding", "Catalog"]),
+        tests(of: "CQLSyntax", in: "Language"),
+        tests(
+            of: "CQL",
+            in: "Language",
+            ["CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement"]
+        ),
         // Shells: one pure target each, plus NIO, RocksDB or ONNX Runtime.
         library(
             "Internode",
@@ -142,6 +162,14 @@ let package = Package(
             linkerSettings: [.linkedLibrary("dl")]
         ),
         library("OnnxScoring", in: "Scoring", ["COnnxRuntime", "Catalog", "Scoring"]),
+        // Test support: a disk that forgets what was not synced.
+        .target(
+            name: "CSimulatedDisk",
+            dependencies: ["CRocksDB"],
+            path: "Sources/Verification/CSimulatedDisk"
+        ),
+        tests(of: "RocksStorage", in: "Storage", ["CSimulatedDisk", "Storage"]),
+        tests(of: "OnnxScoring", in: "Scoring", ["Catalog", "Scoring"]),
         library(
             "NodeRuntime",
             in: "Node",

@@ -61,7 +61,15 @@ package struct ReadMachine: Sendable {
         var digests: [(node: NodeID, digest: RowDigest)] = []
         var versions: [(node: NodeID, rows: [[UInt8]?])] = []
 
-        var answered: Int { (data == nil ? 0 : 1) + digests.count }
+        /// The replicas that did what the phase waits for, as time-outs tell it.
+        var answered: Int {
+            switch phase {
+            case .gathering: (data == nil ? 0 : 1) + digests.count
+            case .reconciling: versions.count
+            case .repairing(_, let pending): group.required - pending
+            case .done: group.required
+            }
+        }
     }
 
     private enum Request: Sendable {
@@ -173,10 +181,10 @@ package struct ReadMachine: Sendable {
         guard case .running = state else { return }
         let closed = requests[request]
         requests[request] = .closed
-        failures += 1
         switch closed {
         case .closed: return
         case .read(_, let parts):
+            failures += 1
             for part in parts {
                 guard let spare = takeSpare(of: part.group) else {
                     fail(group: part.group, failure, &actions)
@@ -186,6 +194,7 @@ package struct ReadMachine: Sendable {
             }
         case .repair(_, let index):
             guard case .repairing(let merged, _) = groups[index].phase else { return }
+            failures += 1
             guard let spare = takeSpare(of: index) else {
                 fail(group: index, failure, &actions)
                 return

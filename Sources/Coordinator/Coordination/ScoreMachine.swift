@@ -222,13 +222,14 @@ package struct ScoreMachine: Sendable {
         guard case .running = state else { return }
         let closed = requests[request]
         requests[request] = .closed
+        let indexes: [Int]
+        let isScore: Bool
+        switch closed {
+        case .closed: return
+        case .score(_, let asked): (indexes, isScore) = (asked, true)
+        case .digest(_, let asked): (indexes, isScore) = (asked, false)
+        }
         failures += 1
-        let (indexes, isScore) =
-            switch closed {
-            case .closed: ([Int](), false)
-            case .score(_, let indexes): (indexes, true)
-            case .digest(_, let indexes): (indexes, false)
-            }
         if failure.code == .invalid {
             finish(.fail(.invalid(failure.text)), &actions)
             return

@@ -41,6 +41,10 @@ package struct WriteMachine: Sendable {
     private var openNodes: Set<NodeID> = []
     private var unsatisfied: Int
     private var failures = 0
+    /// Whether all answers so far were refusals, so that nothing is known to be written.
+    private var isUntouched = true
+    /// What made success impossible, while it is open whether anything is written.
+    private var loss: PeerFailure?
     private var state = State.initialized
 
     /// A machine for mutations of one keyspace.
@@ -100,12 +104,17 @@ package struct WriteMachine: Sendable {
     /// A node has written all its mutations.
     package mutating func acknowledged(by node: NodeID, actions: inout [Action]) {
         guard case .waiting = state, openNodes.remove(node) != nil else { return }
+        isUntouched = false
         for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node) {
             targets[index].pending -= 1
             targets[index].acknowledged += 1
             if targets[index].acknowledged == targets[index].required { unsatisfied -= 1 }
         }
-        if unsatisfied == 0 { finish(.succeed, &actions) }
+        if unsatisfied == 0 {
+            finish(.succeed, &actions)
+        } else if let loss {
+            giveUp(loss, &actions)
+        }
     }
 
     /// A node could not write, or its connection was lost.
@@ -116,27 +125,17 @@ package struct WriteMachine: Sendable {
     ) {
         guard case .waiting = state, openNodes.remove(node) != nil else { return }
         failures += 1
-        var lost = false
+        if failure.code != .overloaded, failure.code != .invalid { isUntouched = false }
         for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node) {
             targets[index].pending -= 1
             if targets[index].acknowledged + targets[index].pending < targets[index].required {
-                lost = true
+                loss = failure
             }
         }
-        guard lost else { return }
-        switch failure.code {
-        case .overloaded where received == 0: finish(.fail(.overloaded(failure.text)), &actions)
-        case .invalid: finish(.fail(.invalid(failure.text)), &actions)
-        case .disconnected: finish(.fail(.writeTimeout(count, type: type)), &actions)
-        case .failed, .overloaded, .unknownTable, .modelNotReady:
-            let error = CoordinationError.writeFailure(
-                count,
-                failures: failures,
-                type: type,
-                text: failure.text
-            )
-            finish(.fail(error), &actions)
-        }
+        guard let loss else { return }
+        // OVERLOADED says that nothing was done: only the nodes that are still open can tell.
+        if isUntouched, !openNodes.isEmpty { return }
+        giveUp(loss, &actions)
     }
 
     /// The request's time is over.
@@ -152,15 +151,32 @@ package struct WriteMachine: Sendable {
         if case .finished = state { true } else { false }
     }
 
-    /// The acknowledgements of the mutation that has the fewest compared to its need.
-    private var received: Int { targets.map(\.acknowledged).min() ?? 0 }
-
+    /// The acknowledgements of the mutation that lacks the most.
     private var count: AnswerCount {
-        AnswerCount(
+        let neediest = targets.max {
+            $0.required - $0.acknowledged < $1.required - $1.acknowledged
+        }
+        return AnswerCount(
             consistency: consistency,
-            received: received,
-            required: targets.map(\.required).max() ?? 0
+            received: neediest?.acknowledged ?? 0,
+            required: neediest?.required ?? 0
         )
+    }
+
+    private mutating func giveUp(_ failure: PeerFailure, _ actions: inout [Action]) {
+        switch failure.code {
+        case .overloaded where isUntouched: finish(.fail(.overloaded(failure.text)), &actions)
+        case .invalid where isUntouched: finish(.fail(.invalid(failure.text)), &actions)
+        case .disconnected: finish(.fail(.writeTimeout(count, type: type)), &actions)
+        case .failed, .overloaded, .invalid, .unknownTable, .modelNotReady:
+            let error = CoordinationError.writeFailure(
+                count,
+                failures: failures,
+                type: type,
+                text: failure.text
+            )
+            finish(.fail(error), &actions)
+        }
     }
 
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {

@@ -10,7 +10,7 @@ package struct InternodeConfiguration: Sendable {
     package var frameBytesMax = 64 << 20
     /// The most requests of one loop to one peer that wait for their answers.
     package var pendingRequestsMax = 16_384
-    /// How long a connection attempt may take.
+    /// How long a connection attempt may take, and then its handshake.
     package var connectTimeout = Duration.seconds(2)
     /// The least time between two attempts to reach a peer.
     package var reconnectDelay = Duration.milliseconds(250)
@@ -135,7 +135,11 @@ package final class LoopPeers: PeerConnectionOwner {
     package func stop() {
         isStopped = true
         for connection in inbound.values { connection.close() }
-        for link in links.values { link.connection?.close() }
+        for (key, link) in links {
+            let connection = link.connection
+            failed(link, key.node, "this node stops")
+            connection?.close()
+        }
     }
 
     /// A handler for a connection that another node made to this one.
@@ -145,6 +149,7 @@ package final class LoopPeers: PeerConnectionOwner {
             peer: nil,
             trafficClass: .request,
             frameBytesMax: configuration.frameBytesMax,
+            handshakeTimeout: configuration.connectTimeout,
             owner: self
         )
         inbound[ObjectIdentifier(connection)] = connection
@@ -154,6 +159,10 @@ package final class LoopPeers: PeerConnectionOwner {
     // MARK: Connection events
 
     func connectionOpened(_ connection: PeerConnection) {
+        if isStopped {
+            connection.close()
+            return
+        }
         guard connection.isInitiator, let peer = connection.peer,
             let link = links[LinkKey(node: peer, trafficClass: connection.trafficClass)]
         else { return }
@@ -258,6 +267,7 @@ package final class LoopPeers: PeerConnectionOwner {
             peer: node,
             trafficClass: trafficClass,
             frameBytesMax: configuration.frameBytesMax,
+            handshakeTimeout: configuration.connectTimeout,
             owner: self
         )
         let handler = NIOLoopBound(connection, eventLoop: eventLoop)

@@ -153,6 +153,7 @@ package final class PeerConnection: ChannelInboundHandler {
     private(set) var trafficClass: TrafficClass
 
     private let frameBytesMax: Int
+    private let handshakeTimeout: Duration
     private unowned let owner: any PeerConnectionOwner
     private var state = State.greeting
     private var received = ByteBuffer()
@@ -166,12 +167,14 @@ package final class PeerConnection: ChannelInboundHandler {
         peer: NodeID?,
         trafficClass: TrafficClass,
         frameBytesMax: Int,
+        handshakeTimeout: Duration,
         owner: any PeerConnectionOwner
     ) {
         self.isInitiator = isInitiator
         self.peer = peer
         self.trafficClass = trafficClass
         self.frameBytesMax = frameBytesMax
+        self.handshakeTimeout = handshakeTimeout
         self.owner = owner
     }
 
@@ -263,6 +266,13 @@ package final class PeerConnection: ChannelInboundHandler {
     // MARK: Helpers
 
     private func greet(_ context: ChannelHandlerContext) {
+        // Who never says who it is must not hold a connection, nor keep this node from another try.
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(handshakeTimeout)) {
+            [weak self] in
+            guard let self, case .greeting = state else { return }
+            closed("no handshake within \(handshakeTimeout)")
+            close()
+        }
         guard isInitiator else { return }
         let (node, cluster) = owner.localIdentity
         let handshake = Handshake(

@@ -79,6 +79,7 @@ package enum PeerProbe {
                         peer: nil,
                         trafficClass: .urgent,
                         frameBytesMax: 64 << 20,
+                        handshakeTimeout: timeout,
                         owner: conversation
                     )
                     try channel.pipeline.syncOperations.addHandler(handler)
@@ -91,8 +92,10 @@ package enum PeerProbe {
         connected.whenFailure { error in
             promise.fail(PeerFailure(code: .disconnected, text: "\(address): \(error)"))
         }
-        let answer = try await promise.futureResult.get()
-        connected.whenSuccess { $0.close(promise: nil) }
-        return answer
+        // Whatever came of it: who accepts and never answers must not hold a connection.
+        promise.futureResult.whenComplete { _ in
+            connected.whenSuccess { $0.close(promise: nil) }
+        }
+        return try await promise.futureResult.get()
     }
 }

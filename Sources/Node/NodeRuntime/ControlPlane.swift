@@ -86,6 +86,7 @@ final class ControlPlane {
     /// Publishes the state from disk and begins to gossip.
     func start() {
         publish(log.state)
+        feed { $0.started(actions: &$1) }
         scheduleGossip()
     }
 

@@ -68,7 +68,9 @@ def read(root: Path) -> Manifest:
     code = code_only(source)
     manifest = Manifest()
     constants = _constants(source, code)
-    start = re.search(r"\btargets\s*:\s*\[", code)
+    # A product lists its targets too, but declares none.
+    lists = re.finditer(r"\btargets\s*:\s*\[", code)
+    start = next((one for one in lists if _CALL.search(code, one.end(), closing(code, one.end() - 1))), None)
     if not start:
         manifest.findings.append(Finding(FILE, 1, "manifest", "it has no `targets: [`"))
         return manifest
