@@ -172,12 +172,6 @@ extension Planner {
                 "\(subject) takes \(type.cqlText), column \(column.name) is \(column.type.cqlText)"
             )
         }
-        guard column.kind == .regular else {
-            throw .unsupported(
-                "the key column \(column.name) as an argument (\(subject))",
-                "store its value in a regular column as well"
-            )
-        }
         return column.id
     }
 
