@@ -180,6 +180,17 @@ let package = Package(
                 nioConcurrencyHelpers, crypto, logging, yams, serviceLifecycle,
             ]
         ),
+        // Test support: counts a thread's heap allocations.
+        .target(name: "CAllocationCounter", path: "Sources/Verification/CAllocationCounter"),
+        .executableTarget(
+            name: "AllocationCheck",
+            dependencies: [
+                "CAllocationCounter", "CQL", "Catalog", "ClusterLog", "NativeProtocol",
+                "NodeRuntime", "PeerMessages", "RocksStorage", "Storage", "TokenPlacement",
+            ],
+            path: "Sources/Verification/AllocationCheck",
+            swiftSettings: settings
+        ),
         // Programs.
         program(
             "martletd",

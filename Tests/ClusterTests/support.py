@@ -109,9 +109,7 @@ class Ring:
         )  # fmt: skip
 
     def down(self) -> None:
-        for cluster in self._clusters:
-            cluster.shutdown()
-        self._clusters = []
+        self.disconnect()
         self._run("down")
 
     def kill(self, *nodes: int) -> None:
@@ -188,6 +186,12 @@ class Ring:
             return True
 
         eventually(everyone_sees_everyone, 30)
+
+    def disconnect(self) -> None:
+        """Closes the sessions that this object made."""
+        for cluster in self._clusters:
+            cluster.shutdown()
+        self._clusters = []
 
     def assert_serves(self, *nodes: int) -> None:
         """Each node answers a healthy client."""

@@ -14,7 +14,6 @@ system_packages=(
     librocksdb-dev # storage
     libsnappy-dev  # compression of frames
     python3-venv   # the Python environment of the demo and the tests
-    unzip          # unpacking wheels by hand
 )
 
 say() {

@@ -1,3 +1,4 @@
+internal import Catalog
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOPosix

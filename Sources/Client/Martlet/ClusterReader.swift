@@ -1,4 +1,6 @@
+internal import Catalog
 internal import Foundation
+internal import NativeProtocol
 internal import TokenPlacement
 
 /// Reads the ring and the keyspaces from a node's system tables.

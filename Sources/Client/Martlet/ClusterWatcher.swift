@@ -172,15 +172,16 @@ actor ClusterWatcher {
             added.append(connections)
             return connections
         }
-        await withTaskGroup { group in
-            for node in added { group.addTask { await node.open() } }
-        }
+        // Before the first await, so that a reading that comes meanwhile finds the new nodes.
         routing.withLockedValue { routing in
             routing.view = view
             routing.nodes = nodes
             if routing.datacenter.isEmpty {
                 routing.datacenter = configuration.datacenter ?? reading.localDatacenter
             }
+        }
+        await withTaskGroup { group in
+            for node in added { group.addTask { await node.open() } }
         }
         let gone = known.filter { old in !nodes.contains { $0 === old } }
         for node in gone {

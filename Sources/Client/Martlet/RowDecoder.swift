@@ -1,4 +1,6 @@
+internal import Catalog
 internal import Foundation
+internal import NativeProtocol
 
 /// Decodes a row: its columns are the keys.
 struct RowDecoder: Decoder {
@@ -94,7 +96,7 @@ struct CellDecoder: Decoder, SingleValueDecodingContainer {
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         let cells = try reading {
-            if case .cql(.map) = cell.type {
+            if case .cql(.map(_, _)) = cell.type {
                 return try cell.entries().flatMap { [$0.key, $0.value] }
             }
             return try cell.elements()
@@ -149,7 +151,7 @@ struct CellDecoder: Decoder, SingleValueDecodingContainer {
     /// A blob, or a list of small numbers.
     private func bytes() throws -> [UInt8]? {
         switch cell.type {
-        case .cql(.list), .cql(.set): nil
+        case .cql(.list(_)), .cql(.set(_)): nil
         default: Array(try reading { try cell.present() })
         }
     }

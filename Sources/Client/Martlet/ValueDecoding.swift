@@ -114,7 +114,7 @@ struct Cell {
             return try split(types: [.cql(element)])
         case .cql(.vector):
             let bytes = try present()
-            return try (0..<(try floats().count)).map { index in
+            return (0..<(try floats().count)).map { index in
                 let start = bytes.startIndex + 4 * index
                 return Cell(type: .cql(.float), bytes: bytes[start..<start + 4])
             }

@@ -210,6 +210,8 @@ extension ClusterState {
                 """
             )
         }
+        // The same bytes again are no new version, so that a push can be repeated safely.
+        guard model.current.hash != push.hash else { return }
         model.versions.append(
             ModelVersion(
                 number: model.current.number + 1,

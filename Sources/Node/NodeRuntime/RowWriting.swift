@@ -1,24 +1,25 @@
-internal import CQL
+package import CQL
 internal import Catalog
 internal import Coordination
-internal import NativeProtocol
+package import NativeProtocol
 internal import PeerMessages
 internal import Scoring
-internal import Storage
+package import Storage
 internal import TokenPlacement
 
 /// Writes the rows of a SELECT into a response frame.
-struct RowWriting {
+package struct RowWriting {
     private let select: SelectPlan
     private let nowSeconds: Int64
 
-    init(_ select: SelectPlan, nowSeconds: Int64) {
+    /// The writer of a plan's rows, as of a second.
+    package init(_ select: SelectPlan, nowSeconds: Int64) {
         self.select = select
         self.nowSeconds = nowSeconds
     }
 
     /// The frame for rows that were read, in the order of the partitions.
-    func frame(
+    package func frame(
         _ bound: BoundSelect,
         _ rows: [[UInt8]?],
         metadata: RowsMetadata,

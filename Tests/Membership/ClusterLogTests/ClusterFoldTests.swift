@@ -205,6 +205,8 @@ import TokenPlacement
 
     @Test func `a model grows by versions of one signature`() throws {
         var state = try withKeyspace.after(.pushModel(Fixture.push("ml", "ranker", byte: 1)))
+        let again = try state.after(.pushModel(Fixture.push("ml", "ranker", byte: 1)))
+        #expect(again.models == state.models, "the same bytes are no new version")
         state = try state.after(.pushModel(Fixture.push("ml", "ranker", byte: 2)))
         let name = ModelName(keyspace: "ml", name: "ranker")
         let model = try #require(state.models[name])

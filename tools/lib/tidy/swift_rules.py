@@ -144,13 +144,14 @@ def target_findings(manifest: Manifest, sources: dict[str, str]) -> Iterable[Fin
             imported[target.name] |= {module for module, _ in imports(code_only(source))}
         elif file.startswith(("Sources/", "Tests/")):
             yield Finding(file, 1, "undeclared-file", f"no target of {FILE} holds this file: declare one")
+    # A target's own tests do not make it needed; what serves other tests is.
     needed = {
-        name for target in manifest.targets.values() if target.kind != "tests"
-        for name in target.dependencies
+        name for target in manifest.targets.values() for name in target.dependencies
+        if target.name != f"{name}Tests"
     }  # fmt: skip
     for target in manifest.targets.values():
         if target.kind == "library" and target.name not in needed:
-            advice = f"no program and no library depends on {target.name}: use it or delete it"
+            advice = f"nothing but its own tests depends on {target.name}: use it or delete it"
             yield Finding(FILE, target.line, "unused-target", advice)
         for name in target.dependencies:
             known = manifest.targets.get(name)

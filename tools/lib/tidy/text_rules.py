@@ -22,7 +22,7 @@ _TRACKED_BADLY = (
 )
 
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_PATH = re.compile(r"[A-Za-z0-9_.*{}+-]+(?:/[A-Za-z0-9_.*{}+-]+)*/?")
+_PATH = re.compile(r"[A-Za-z0-9_.*{},+-]+(?:/[A-Za-z0-9_.*{},+-]+)*/?")
 # A span without a slash is taken for a file only if it ends like one of these.
 _FILE_ENDINGS = (".swift", ".md", ".py", ".yaml", ".sh", ".template", ".c", ".cc", ".h")
 
