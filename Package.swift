@@ -113,8 +113,7 @@ let package = Package(
             "CQL",
             in: "Language",
             [
-                "ByteCoding", "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage",
-                "TokenPlacement",
+                "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement",
             ]
         ),
         library("SystemTables", in: "Catalog", ["Catalog", "TokenPlacement"]),
@@ -147,7 +146,7 @@ let package = Package(
         library(
             "NativeServer",
             in: "Connection",
-            ["NativeProtocol", nioCore, nioPosix, nioConcurrencyHelpers]
+            ["Catalog", "NativeProtocol", nioCore, nioPosix, nioConcurrencyHelpers]
         ),
         .systemLibrary(
             name: "CRocksDB",

@@ -133,9 +133,8 @@ struct Cell {
 
     private func split(types: [ColumnType]) throws -> [Cell] {
         guard let bytes else { return [] }
-        guard let elements = CollectionCoding.elements(of: Array(bytes)),
-            elements.count % types.count == 0
-        else { throw invalid("the elements' lengths do not fit the bytes") }
+        let elements = CollectionCoding.elements(of: Array(bytes), partCount: types.count)
+        guard let elements else { throw invalid("the elements' lengths do not fit the bytes") }
         return elements.enumerated().map { index, element in
             Cell(type: types[index % types.count], bytes: element[...])
         }

@@ -15,6 +15,12 @@ package struct ReadMachine: Sendable {
         package var group: Int
         /// Whether rows or a digest are asked for.
         package var mode: ReadRequest.Mode
+
+        /// A part of a group in a mode.
+        package init(group: Int, mode: ReadRequest.Mode) {
+            self.group = group
+            self.mode = mode
+        }
     }
 
     /// A row that is written back.
@@ -23,6 +29,12 @@ package struct ReadMachine: Sendable {
         package var key: Int
         /// The merged row.
         package var operand: [UInt8]
+
+        /// A merged row for a key.
+        package init(key: Int, operand: [UInt8]) {
+            self.key = key
+            self.operand = operand
+        }
     }
 
     /// What the shell must do. Requests and repairs are numbered together.

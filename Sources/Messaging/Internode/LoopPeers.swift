@@ -101,11 +101,13 @@ package final class LoopPeers: PeerConnectionOwner {
 
     // MARK: Sending
 
-    /// Sends a request and reports what became of it, once, on this loop.
+    /// Sends a request and reports what became of it, once, on this loop: at the latest after
+    /// `timeout`, or that of the configuration.
     package func request(
         _ message: PeerMessage,
         to node: NodeID,
         class trafficClass: TrafficClass,
+        timeout: Duration? = nil,
         completion: @escaping Completion
     ) {
         let link = link(node, trafficClass)
@@ -119,7 +121,7 @@ package final class LoopPeers: PeerConnectionOwner {
         nextCorrelation += 1
         link.pending[correlation] = Pending(
             completion: completion,
-            deadline: .now() + TimeAmount(configuration.requestTimeout)
+            deadline: .now() + TimeAmount(timeout ?? configuration.requestTimeout)
         )
         transmit(message, correlation, node, trafficClass, link)
     }

@@ -163,7 +163,12 @@ final class ControlPlane {
                 return
             }
             for other in others {
-                peers.request(.awaitEpoch(epoch), to: other, class: .urgent) { _ in
+                peers.request(
+                    .awaitEpoch(epoch),
+                    to: other,
+                    class: .urgent,
+                    timeout: schemaTimeout
+                ) { _ in
                     open -= 1
                     if open == 0 { completion(result) }
                 }
@@ -172,7 +177,11 @@ final class ControlPlane {
     }
 
     /// Has every other living node load a model; reports who could not, and why.
-    func distribute(_ push: ModelPush, completion: @escaping ([String]) -> Void) {
+    func distribute(
+        _ push: ModelPush,
+        timeout: Duration,
+        completion: @escaping ([String]) -> Void
+    ) {
         let others = alive.filter { $0 != node }.sorted()
         var open = others.count
         var failures: [String] = []
@@ -187,7 +196,7 @@ final class ControlPlane {
             signature: push.signature
         )
         for other in others {
-            peers.request(message, to: other, class: .bulk) { result in
+            peers.request(message, to: other, class: .bulk, timeout: timeout) { result in
                 if case .failure(let failure) = result {
                     failures.append("node \(other): \(failure.text)")
                 }

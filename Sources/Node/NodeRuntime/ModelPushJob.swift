@@ -12,6 +12,7 @@ struct ModelPushJob: Sendable {
     let state: ClusterState
     let models: ModelStore
     let control: NIOLoopBound<ControlPlane>
+    let timeout: Duration
 
     /// Begins, and reports what the log must carry, or why there is nothing.
     func start(_ completion: @escaping @Sendable (Result<ModelPush, PeerFailure>) -> Void) {
@@ -80,7 +81,7 @@ struct ModelPushJob: Sendable {
     private func distribute(_ push: ModelPush) async throws(PeerFailure) {
         let failures = await withCheckedContinuation { continuation in
             control.eventLoop.execute {
-                control.value.distribute(push) { continuation.resume(returning: $0) }
+                control.value.distribute(push, timeout: timeout) { continuation.resume(returning: $0) }
             }
         }
         guard failures.isEmpty else {

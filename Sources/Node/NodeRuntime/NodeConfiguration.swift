@@ -9,38 +9,71 @@ package struct NodeConfiguration: Equatable, Sendable {
         case periodic
     }
 
+    /// The cluster's name, for people.
     package var clusterName = "martlet"
+    /// The folder of the node's rows, log, models and id.
     package var dataDirectory = "/var/lib/martlet"
+    /// The IP address at which clients and other nodes reach this node.
     package var listenAddress = "127.0.0.1"
+    /// The port of the native protocol.
     package var nativePort = 9042
+    /// The port between nodes.
     package var internodePort = 7000
+    /// The node's datacenter.
     package var datacenter = "datacenter1"
+    /// The node's rack; replicas are spread over racks.
     package var rack = "rack1"
+    /// The nodes that an empty node asks to join, as address:port.
     package var seeds = ["127.0.0.1:7000"]
+    /// How many nodes must be registered before slices get owners; read by the founder.
     package var expectedNodes = 1
+    /// The ring's token slices, a power of two; read by the founder.
     package var sliceCount = 1024
+    /// Event loops.
     package var eventLoops = 1
+    /// Threads that run models.
     package var inferenceThreads = 1
+    /// Threads that read rows which are not in memory.
     package var readPoolThreads = 2
+    /// When a write counts as written.
     package var sync = Sync.beforeAcknowledgement
+    /// How often a periodic sync comes.
     package var syncPeriodMilliseconds = 200
+    /// RocksDB's block cache.
     package var blockCacheMiB = 64
+    /// RocksDB's row cache; 0: none.
     package var rowCacheMiB = 64
+    /// All memtables together.
     package var memtableMiB = 32
+    /// What may wait for the writer; more is refused as OVERLOADED.
     package var writerQueueMiB = 32
+    /// The longest frame of a client.
     package var frameMiBMax = 64
+    /// Clients' connections at a time.
     package var connectionsMax = 1024
+    /// Requests of one connection that wait for their answers.
     package var requestsInFlightMax = 1024
+    /// Prepared statements that the node keeps.
     package var preparedStatementsMax = 4096
+    /// The ONNX Runtime library or its folder; empty: the usual places.
     package var onnxRuntime = ""
+    /// The longest model.
     package var modelMiBMax = 48
+    /// Memory that loaded and running models may take.
     package var arenaMiB = 256
+    /// How long one run of a model may take.
     package var scoreRunMilliseconds = 1000
+    /// A read's time-out.
     package var readMilliseconds = 5000
+    /// A write's time-out.
     package var writeMilliseconds = 2000
+    /// A scoring's time-out.
     package var scoreMilliseconds = 5000
+    /// How long a schema change waits for all living nodes.
     package var schemaMilliseconds = 10_000
+    /// How long a push waits for a node to store, try and load the model.
     package var modelPushMilliseconds = 60_000
+    /// What is logged, from trace to critical.
     package var logLevel = "info"
 
     /// The defaults.

@@ -136,7 +136,14 @@ final class SchemaExecutor {
         let bound = NIOLoopBound(reply, eventLoop: coordinator.eventLoop)
         let eventLoop = coordinator.eventLoop
         let controlLoop = controlLoop
-        let job = ModelPushJob(plan: plan, bytes: bytes, state: state, models: models, control: control)
+        let job = ModelPushJob(
+            plan: plan,
+            bytes: bytes,
+            state: state,
+            models: models,
+            control: control,
+            timeout: coordinator.timeouts.modelPush
+        )
         let control = control
         let answer: @Sendable (Result<ModelPush, PeerFailure>) -> Void = { result in
             switch result {

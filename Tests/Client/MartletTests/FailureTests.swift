@@ -96,7 +96,7 @@ struct FailureTests {
         }
         let bad = try await FakeServer.start(id: 1, tokens: [0], behaviour: dropping)
         let good = try await FakeServer.start(id: 2, tokens: [.max])
-        bad.state.withLockedValue { $0.peers = [good.peer] }
+        bad.change { $0.peers = [good.peer] }
         let client = try await connect(bad)
         for _ in 0..<4 {
             try await client.execute("SELECT a")

@@ -67,7 +67,7 @@ final class FakeServer: Sendable {
 
     typealias Behaviour = @Sendable (Request, Int) -> Reply?
 
-    let state = NIOLockedValueBox(State())
+    private let state = NIOLockedValueBox(State())
     let local: NIOLockedValueBox<Peer>
     private let channel: NIOLockedValueBox<(any Channel)?> = NIOLockedValueBox(nil)
     private let behaviour: Behaviour
@@ -131,6 +131,15 @@ final class FakeServer: Sendable {
     func stop() async throws {
         try await channel.withLockedValue { $0 }?.close()
         for channel in channels { try? await channel.close() }
+    }
+
+    /// Changes what the server tells of its cluster, and how it sends.
+    func change(_ body: (inout State) -> Void) { state.withLockedValue { body(&$0) } }
+
+    fileprivate var isSlicing: Bool { state.withLockedValue { $0.isSlicing } }
+
+    fileprivate func add(_ channel: any Channel) {
+        state.withLockedValue { $0.channels.append(channel) }
     }
 
     func send(_ event: Event) {
@@ -242,7 +251,7 @@ private final class FakeConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        server.state.withLockedValue { $0.channels.append(channel) }
+        server.add(channel)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -263,7 +272,7 @@ private final class FakeConnection: ChannelInboundHandler {
     }
 
     private func write(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
-        guard server.state.withLockedValue({ $0.isSlicing }) else {
+        guard server.isSlicing else {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
             return
         }

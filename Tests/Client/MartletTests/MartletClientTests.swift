@@ -81,7 +81,7 @@ struct MartletClientTests {
         let server = try await FakeServer.start { request, _ in
             if case .query("SELECT * FROM ml.movies", _) = request { .rows(movies) } else { nil }
         }
-        server.state.withLockedValue { $0.isSlicing = true }
+        server.change { $0.isSlicing = true }
         let client = try await connect(server)
         let result = try await client.execute("SELECT * FROM ml.movies")
         #expect(try result.map { try $0.get("movie_id", as: Int.self) } == [1, 2])
@@ -123,9 +123,6 @@ struct MartletClientTests {
     }
 
     @Test func `a statement that the node forgot is prepared again`() async throws {
-        let server = try await FakeServer.start { request, _ in nil }
-        let forgetful = try await FakeServer.start(id: 2) { request, number in nil }
-        try await forgetful.stop()
         let counter = Counter()
         let node = try await FakeServer.start { request, _ in
             guard case .execute(let id, _) = request, counter.next() == 1 else { return nil }
@@ -139,7 +136,6 @@ struct MartletClientTests {
         )
         await client.close()
         try await node.stop()
-        try await server.stop()
     }
 
     @Test func `a statement that stays unprepared ends in an error`() async throws {

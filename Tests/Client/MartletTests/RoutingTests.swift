@@ -13,7 +13,7 @@ struct RoutingTests {
         let first = try await FakeServer.start(id: 1, datacenter: datacenters.0, tokens: [0])
         let second = try await FakeServer.start(id: 2, datacenter: datacenters.1, tokens: [.max])
         for (server, other) in [(first, second), (second, first)] {
-            server.state.withLockedValue { state in
+            server.change { state in
                 state.peers = [other.peer]
                 state.keyspaces["ks"] = [("class", "SimpleStrategy"), ("replication_factor", "1")]
             }
@@ -77,11 +77,11 @@ struct RoutingTests {
 
     @Test func `a node that joins is found by its event`() async throws {
         let (first, second) = try await pair()
-        first.state.withLockedValue { $0.peers = [] }
+        first.change { $0.peers = [] }
         let client = try await connect(first)
         for _ in 0..<4 { try await client.execute("SELECT a") }
         #expect(second.statements.isEmpty)
-        first.state.withLockedValue { $0.peers = [second.peer] }
+        first.change { $0.peers = [second.peer] }
         let address = try #require(InetAddress("127.0.0.1"))
         first.send(.topologyChange(.newNode, InetEndpoint(address: address, port: 9042)))
         #expect(

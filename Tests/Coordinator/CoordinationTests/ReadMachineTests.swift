@@ -10,7 +10,9 @@ struct ReadMachineTests {
     private typealias Part = ReadMachine.Part
     private typealias Repair = ReadMachine.Repair
 
-    private let (a, b, c) = (Fixture.a, Fixture.b, Fixture.c)
+    private let a = Fixture.a
+    private let b = Fixture.b
+    private let c = Fixture.c
     private let old = Fixture.row(10, 1)
     private let new = Fixture.row(20, 2)
 

@@ -54,7 +54,7 @@ struct World {
             try world.run(cql)
         }
         world.push("ranker", ranker)
-        world.push("ranker", ranker)
+        world.push("ranker", ranker, hash: 2)
         world.push("plain", plain)
         return world
     }
