@@ -25,8 +25,11 @@ package final class NativeServer: Sendable {
     /// Listens at an address.
     ///
     /// - Parameters:
+    ///   - address: where to listen.
     ///   - group: the loops that serve the connections.
     ///   - loops: what each loop of the group brings, bound to it, in the group's order.
+    ///   - configuration: the bounds.
+    /// - Returns: the server, already open.
     /// - Throws: the operating system's error if the address cannot be had.
     package static func bind(
         to address: SocketAddress,

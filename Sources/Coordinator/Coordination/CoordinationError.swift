@@ -24,7 +24,7 @@ package struct AnswerCount: Hashable, Sendable {
     }
 }
 
-/// Why a coordinated request failed. The kinds are Cassandra's, with its payloads.
+/// Why a coordinated request failed; the kinds are Cassandra's, with its payloads.
 package enum CoordinationError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Too few replicas are alive: nothing was done.
     case unavailable(consistency: ConsistencyLevel, required: Int, alive: Int)

@@ -37,7 +37,7 @@ package struct ReadMachine: Sendable {
         }
     }
 
-    /// What the shell must do. Requests and repairs are numbered together.
+    /// What the shell must do; requests and repairs are numbered together.
     package enum Action: Equatable, Sendable {
         case read(request: Int, from: NodeID, parts: [Part])
         case repair(request: Int, at: NodeID, [Repair])
@@ -349,7 +349,9 @@ package struct ReadMachine: Sendable {
         var rows = [[UInt8]?](repeating: nil, count: keyCount)
         for progress in groups {
             guard let data = progress.data else { continue }
-            for (place, key) in progress.group.keys.enumerated() { rows[key] = data.reply.rows[place] }
+            for (place, key) in progress.group.keys.enumerated() {
+                rows[key] = data.reply.rows[place]
+            }
         }
         finish(.answer(rows), &actions)
     }

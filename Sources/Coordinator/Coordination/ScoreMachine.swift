@@ -263,7 +263,8 @@ package struct ScoreMachine: Sendable {
     }
 
     /// The scores of the rows that were read.
-    package mutating func rowsScored(_ reply: ScoreReply, by node: NodeID, actions: inout [Action]) {
+    package mutating func rowsScored(_ reply: ScoreReply, by node: NodeID, actions: inout [Action])
+    {
         guard case .scoring(let indexes) = state else { return }
         replies.append((indexes, reply))
         contributions.append(

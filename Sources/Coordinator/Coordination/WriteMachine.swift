@@ -105,7 +105,8 @@ package struct WriteMachine: Sendable {
     package mutating func acknowledged(by node: NodeID, actions: inout [Action]) {
         guard case .waiting = state, openNodes.remove(node) != nil else { return }
         isUntouched = false
-        for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node) {
+        for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node)
+        {
             targets[index].pending -= 1
             targets[index].acknowledged += 1
             if targets[index].acknowledged == targets[index].required { unsatisfied -= 1 }
@@ -126,7 +127,8 @@ package struct WriteMachine: Sendable {
         guard case .waiting = state, openNodes.remove(node) != nil else { return }
         failures += 1
         if failure.code != .overloaded, failure.code != .invalid { isUntouched = false }
-        for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node) {
+        for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node)
+        {
             targets[index].pending -= 1
             if targets[index].acknowledged + targets[index].pending < targets[index].required {
                 loss = failure

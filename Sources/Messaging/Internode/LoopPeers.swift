@@ -212,8 +212,9 @@ package final class LoopPeers: PeerConnectionOwner {
             return
         }
         for (key, link) in links
-        where link.connection === connection || (link.isConnecting && key.node == connection.peer
-            && key.trafficClass == connection.trafficClass)
+        where link.connection === connection
+            || (link.isConnecting && key.node == connection.peer
+                && key.trafficClass == connection.trafficClass)
         {
             failed(link, key.node, reason)
         }

@@ -10,8 +10,10 @@ package final class PeerListener: Sendable {
     /// Listens at an address.
     ///
     /// - Parameters:
+    ///   - address: where to listen.
     ///   - group: the loops that serve the connections.
     ///   - peers: the peers of every loop of the group, each bound to its loop.
+    /// - Returns: the listener, already open.
     /// - Throws: the operating system's error if the address cannot be had.
     package static func bind(
         to address: SocketAddress,

@@ -30,6 +30,7 @@ package struct MartletNode: Service {
     ///   - bootstrap: whether an empty node founds a cluster.
     ///   - executable: this program's path, which models are tried with.
     ///   - libraryFolders: where `tools/install-onnxruntime` may have put the engine.
+    ///   - logger: takes what the node has to say.
     package init(
         configuration: NodeConfiguration,
         bootstrap: Bool,
@@ -96,7 +97,9 @@ package struct MartletNode: Service {
     /// The node's id: made at its first start, and the same for as long as its disk lives.
     private func identity(_ store: RocksStore) throws -> NodeID {
         if let bytes = try store.readLocal(LocalKeys.nodeID), bytes.count == 16 {
-            let halves = [bytes[..<8], bytes[8...]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+            let halves = [bytes[..<8], bytes[8...]].map {
+                $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            }
             return NodeID(high: halves[0], low: halves[1])
         }
         var generator = SystemRandomNumberGenerator()

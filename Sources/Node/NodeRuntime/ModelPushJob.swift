@@ -81,7 +81,9 @@ struct ModelPushJob: Sendable {
     private func distribute(_ push: ModelPush) async throws(PeerFailure) {
         let failures = await withCheckedContinuation { continuation in
             control.eventLoop.execute {
-                control.value.distribute(push, timeout: timeout) { continuation.resume(returning: $0) }
+                control.value.distribute(push, timeout: timeout) {
+                    continuation.resume(returning: $0)
+                }
             }
         }
         guard failures.isEmpty else {

@@ -21,7 +21,9 @@ final class ModelRegistry: Sendable {
     /// A loaded model, or why it is none.
     func model(_ hash: ModelHash) -> Result<OnnxModel, PeerFailure> {
         if let unavailable {
-            return .failure(PeerFailure(code: .modelNotReady, text: "scoring is off: \(unavailable)"))
+            return .failure(
+                PeerFailure(code: .modelNotReady, text: "scoring is off: \(unavailable)")
+            )
         }
         return content.withLockedValue { content in
             if let model = content.models[hash] { return .success(model) }

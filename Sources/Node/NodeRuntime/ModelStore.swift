@@ -101,7 +101,9 @@ actor ModelStore {
     // MARK: Loading
 
     /// Makes a model ready: from the file of this node, else from the first of some nodes that has
-    /// it. Answers `done`, or why it is not ready.
+    /// it.
+    ///
+    /// - Returns: `done`, or why it is not ready.
     func load(
         _ name: ModelName,
         hash: ModelHash,
@@ -235,7 +237,10 @@ actor ModelStore {
             }
             return await install(bytes, hash, signature)
         }
-        return failure(.modelNotReady, "its bytes cannot be had: \(reasons.joined(separator: "; "))")
+        return failure(
+            .modelNotReady,
+            "its bytes cannot be had: \(reasons.joined(separator: "; "))"
+        )
     }
 
     /// Writes the file, holds the trial and loads the model.

@@ -199,8 +199,10 @@ extension NodeAssembly {
 
     // MARK: Dropped tables
 
-    /// Gives back the room of tables that are gone. At the start that is done again for every table
-    /// that ever was and is not any more, since a crash may have come between.
+    /// Gives back the room of tables that are gone.
+    ///
+    /// At the start that is done again for every table that ever was and is not any more, since a
+    /// crash may have come between.
     private func dropTables(from old: ClusterState, to new: ClusterState) {
         func ids(_ state: ClusterState) -> Set<TableID> {
             Set(state.tables.values.flatMap(\.values).map(\.id))
@@ -213,7 +215,9 @@ extension NodeAssembly {
         var writes = StoreWrites()
         for table in gone { writes.drop(prefix: RowKey.tablePrefix(table)) }
         if !store.submit(writes, ticket: 0, sink: DropSink(logger: logger)) {
-            logger.warning("the rows of dropped tables stay until the next start: the writer is busy")
+            logger.warning(
+                "the rows of dropped tables stay until the next start: the writer is busy"
+            )
         }
     }
 

@@ -75,7 +75,12 @@ extension StatementExecutor {
             stream: reply.stream,
             metadata: RowsMetadata(
                 columns: columns.map {
-                    ColumnSpecification(keyspace: "system", table: "describe", name: $0, type: .text)
+                    ColumnSpecification(
+                        keyspace: "system",
+                        table: "describe",
+                        name: $0,
+                        type: .text
+                    )
                 }
             )
         )

@@ -1,0 +1,7 @@
+internal import AdminCommands
+
+/// The administrator's program: it talks to nodes, never to their files.
+@main
+enum Main {
+    static func main() async { await MartletCommand.main() }
+}
