@@ -24,12 +24,16 @@ func library(
     )
 }
 
-/// A program under `Sources/executables/<name>`.
-func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// A program under `Sources/executables/<folder>`; the folder bears its product's name.
+func program(
+    _ name: String,
+    in folder: String,
+    _ dependencies: [Target.Dependency]
+) -> Target {
     .executableTarget(
         name: name,
         dependencies: dependencies,
-        path: "Sources/executables/\(name)",
+        path: "Sources/executables/\(folder)",
         swiftSettings: settings
     )
 }
@@ -74,9 +78,16 @@ let unixSignals = Target.Dependency.product(
     name: "UnixSignals",
     package: "swift-service-lifecycle"
 )
+/// What the client library needs of SwiftNIO.
+let client = [nioCore, nioPosix, nioConcurrencyHelpers]
 
 let package = Package(
     name: "Martlet",
+    products: [
+        .library(name: "Martlet", targets: ["Martlet"]),
+        .executable(name: "martletd", targets: ["martletd"]),
+        .executable(name: "martlet", targets: ["MartletCLI"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
@@ -190,9 +201,23 @@ let package = Package(
             path: "Sources/Verification/AllocationCheck",
             swiftSettings: settings
         ),
+        // The client library, the only public one.
+        library(
+            "Martlet",
+            in: "Client",
+            ["ByteCoding", "Catalog", "NativeProtocol", "TokenPlacement"] + client
+        ),
+        tests(
+            of: "Martlet",
+            in: "Client",
+            ["ByteCoding", "Catalog", "NativeProtocol", "TokenPlacement"] + client
+        ),
         // Programs.
+        library("AdminCommands", in: "executables", ["Martlet", argumentParser]),
+        program("MartletCLI", in: "martlet", ["AdminCommands"]),
         program(
             "martletd",
+            in: "martletd",
             [
                 "NodeRuntime", "OnnxScoring", argumentParser, logging, serviceLifecycle,
                 unixSignals,

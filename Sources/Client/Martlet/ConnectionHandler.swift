@@ -41,7 +41,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var outgoing: ByteBuffer?
     private var inFlightCount = 0
     private var orphanCount = 0
-    private var finishedCount = 0
+    /// What is answered or given up, and not told yet.
+    private var finished: [(request: PendingRequest, result: Result<Frame, RequestFailure>)] = []
     private var isReading = false
     private var isSweeping = false
     private var hasReadSinceHeartbeat = true
@@ -178,8 +179,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .orphaned: orphanCount -= 1
         case .sent(let request):
             inFlightCount -= 1
-            finishedCount += 1
-            request.finish(result)
+            finished.append((request, result))
         }
         slots[index] = .free
         freeStreams.append(index)
@@ -199,7 +199,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         while let request = queue.first, context.channel.isWritable {
             if request.isFinished {
                 queue.removeFirst()
-                finishedCount += 1
+                finished.append((request, .failure(.cancelled)))
                 continue
             }
             guard let stream = nextStream() else { break }
@@ -246,13 +246,13 @@ final class ConnectionHandler: ChannelInboundHandler {
             slots[index] = .orphaned
             orphanCount += 1
             inFlightCount -= 1
-            finishedCount += 1
-            request.finish(.failure(.timedOut(after: request.timeout, wasSent: true)))
+            let failure = RequestFailure.timedOut(after: request.timeout, wasSent: true)
+            finished.append((request, .failure(failure)))
         }
         while let request = queue.first, request.deadline <= now || request.isFinished {
             queue.removeFirst()
-            finishedCount += 1
-            request.finish(.failure(.timedOut(after: request.timeout, wasSent: false)))
+            let failure = RequestFailure.timedOut(after: request.timeout, wasSent: false)
+            finished.append((request, .failure(failure)))
         }
         if orphanCount > requestsInFlightMax / 2 {
             close("\(orphanCount) requests on the connection were never answered")
@@ -297,8 +297,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         for index in slots.indices {
             if case .sent(let request) = slots[index] {
-                finishedCount += 1
-                request.finish(.failure(.lost(reason)))
+                finished.append((request, .failure(.lost(reason))))
             }
         }
         slots = []
@@ -308,17 +307,18 @@ final class ConnectionHandler: ChannelInboundHandler {
         let waiting = Array(queue) + unseen
         queue.removeAll()
         for request in waiting {
-            finishedCount += 1
-            request.finish(.failure(.notSent(reason)))
+            finished.append((request, .failure(.notSent(reason))))
         }
         reportFinished()
     }
 
+    /// Tells the waiting tasks, after making room for what they send next.
     private func reportFinished() {
-        guard finishedCount > 0 else { return }
-        let count = finishedCount
-        finishedCount = 0
-        mailbox.withLockedValue { $0.outstanding -= count }
+        guard !finished.isEmpty else { return }
+        let told = finished
+        finished.removeAll(keepingCapacity: true)
+        mailbox.withLockedValue { $0.outstanding -= told.count }
+        for (request, result) in told { request.finish(result) }
     }
 }
 

@@ -160,6 +160,14 @@ package final class NativeConnection: ChannelInboundHandler {
             write(Response.error(ErrorResponse(.overloaded, text)).encode(stream: stream))
             return
         }
+        guard pendingOutputBytes <= configuration.pendingOutputBytesSoftMax else {
+            let text = """
+                \(pendingOutputBytes) bytes of answers wait for this client to read them, the \
+                limit is \(configuration.pendingOutputBytesSoftMax); read them, or ask for less
+                """
+            write(Response.error(ErrorResponse(.overloaded, text)).encode(stream: stream))
+            return
+        }
         guard streamsInFlight.insert(stream).inserted else {
             refuse(stream, "stream \(stream) waits for an answer already; use another one")
             return
@@ -167,6 +175,14 @@ package final class NativeConnection: ChannelInboundHandler {
         executor.execute(message, session: session) { [weak self] response in
             guard let self else { return }
             streamsInFlight.remove(stream)
+            guard response.count <= configuration.responseBytesMax else {
+                let text = """
+                    the answer has \(response.count) bytes, the limit is \
+                    \(configuration.responseBytesMax); ask for fewer rows or columns at once
+                    """
+                write(Response.error(ErrorResponse(.invalid, text)).encode(stream: stream))
+                return
+            }
             write(response)
         }
     }

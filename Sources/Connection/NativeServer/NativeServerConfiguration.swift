@@ -8,8 +8,13 @@ package struct NativeServerConfiguration: Sendable {
     package var connectionsMax = 1024
     /// Requests of one connection that wait for their answers; more are OVERLOADED.
     package var requestsInFlightMax = 1024
-    /// Bytes of answers that wait for one client to read them; more close its connection.
-    package var pendingOutputBytesMax = 64 << 20
+    /// The longest answer, in bytes; a longer one becomes an error on its stream.
+    package var responseBytesMax = 64 << 20
+    /// Bytes of answers that wait for one client to read them, above which its requests are
+    /// OVERLOADED.
+    package var pendingOutputBytesSoftMax = 32 << 20
+    /// Bytes of answers that wait for one client to read them, above which its connection closes.
+    package var pendingOutputBytesMax = 256 << 20
 
     /// The defaults.
     package init() {}

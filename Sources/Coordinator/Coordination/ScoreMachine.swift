@@ -74,10 +74,16 @@ package struct ScoreMachine: Sendable {
         let group: KeyGroup
         var scorer: NodeID?
         var scoredDigest: RowDigest?
-        var digests: [RowDigest] = []
+        var digests: [NodeID: RowDigest] = [:]
         var asked: Set<NodeID> = []
+        /// Those that could not do what they were asked for.
+        var failed: Set<NodeID> = []
+        var isComplete = false
 
-        var answered: Int { (scoredDigest == nil ? 0 : 1) + digests.count }
+        /// The replicas that answered; one that vouched and scored counts once.
+        var answered: Int {
+            (scoredDigest == nil ? 0 : 1) + digests.count { $0.key != scorer }
+        }
     }
 
     private enum Request: Sendable {
@@ -207,7 +213,7 @@ package struct ScoreMachine: Sendable {
         }
         requests[request] = .closed
         for (index, digest) in zip(indexes, digests) {
-            groups[index].digests.append(digest)
+            groups[index].digests[node] = digest
             closeIfComplete(index)
         }
         continueIfComplete(&actions)
@@ -222,12 +228,13 @@ package struct ScoreMachine: Sendable {
         guard case .running = state else { return }
         let closed = requests[request]
         requests[request] = .closed
+        let node: NodeID
         let indexes: [Int]
         let isScore: Bool
         switch closed {
         case .closed: return
-        case .score(_, let asked): (indexes, isScore) = (asked, true)
-        case .digest(_, let asked): (indexes, isScore) = (asked, false)
+        case .score(let asked, let groups): (node, indexes, isScore) = (asked, groups, true)
+        case .digest(let asked, let groups): (node, indexes, isScore) = (asked, groups, false)
         }
         failures += 1
         if failure.code == .invalid {
@@ -235,9 +242,15 @@ package struct ScoreMachine: Sendable {
             return
         }
         var spares: [NodeID: [Int]] = [:]
+        var exchanged: [Int] = []
         for index in indexes {
-            let spare = groups[index].group.candidates.first {
-                !groups[index].asked.contains($0)
+            groups[index].failed.insert(node)
+            let progress = groups[index]
+            var spare = progress.group.candidates.first { !progress.asked.contains($0) }
+            if spare == nil, isScore, failure.code == .modelNotReady {
+                // It has the rows all the same: one that vouches scores, and it vouches instead.
+                spare = progress.group.candidates.first { !progress.failed.contains($0) }
+                if spare != nil { exchanged.append(index) }
             }
             guard let spare else {
                 fail(index, failure, &actions)
@@ -253,6 +266,7 @@ package struct ScoreMachine: Sendable {
                 askForDigests(node, indexes, &actions)
             }
         }
+        if !exchanged.isEmpty { askForDigests(node, exchanged, &actions) }
     }
 
     /// The rows of the groups that differed, as the read at the level returned them.
@@ -352,17 +366,18 @@ package struct ScoreMachine: Sendable {
     }
 
     private mutating func closeIfComplete(_ index: Int) {
-        if groups[index].scoredDigest != nil,
-            groups[index].answered == groups[index].group.required
-        {
-            open -= 1
-        }
+        let progress = groups[index]
+        guard !progress.isComplete, progress.scoredDigest != nil,
+            progress.answered >= progress.group.required
+        else { return }
+        groups[index].isComplete = true
+        open -= 1
     }
 
     private mutating func continueIfComplete(_ actions: inout [Action]) {
         guard open == 0 else { return }
         let differing = groups.indices.filter { index in
-            groups[index].digests.contains { $0 != groups[index].scoredDigest }
+            groups[index].digests.values.contains { $0 != groups[index].scoredDigest }
         }
         guard !differing.isEmpty else {
             answer(&actions)

@@ -133,6 +133,14 @@ package final class LoopPeers: PeerConnectionOwner {
         transmit(message, 0, node, trafficClass, link)
     }
 
+    /// Closes the connections to a node that is held dead; what waits for it fails.
+    package func giveUp(on node: NodeID) {
+        for (key, link) in links where key.node == node {
+            link.connection?.close()
+            failed(link, node, "it is held dead")
+        }
+    }
+
     /// Closes all connections; what waits fails.
     package func stop() {
         isStopped = true
@@ -180,7 +188,8 @@ package final class LoopPeers: PeerConnectionOwner {
     func connection(_ connection: PeerConnection, received envelope: PeerEnvelope, bytes: Int) {
         guard let peer = connection.peer else { return }
         receiver?.epochSeen(envelope.epoch, from: peer)
-        if envelope.message.isReply {
+        // Only who made a connection asks on it.
+        if connection.isInitiator {
             let link = links[LinkKey(node: peer, trafficClass: connection.trafficClass)]
             guard let pending = link?.pending.removeValue(forKey: envelope.correlation) else {
                 return  // Given up before.

@@ -54,9 +54,6 @@ extension PeerMessage {
         }
     }
 
-    /// Whether the message answers a request.
-    package var isReply: Bool { kind >= 20 }
-
     fileprivate var sizeHint: Int {
         switch self {
         case .gossip(let bytes), .modelBytes(let bytes): 32 + bytes.count

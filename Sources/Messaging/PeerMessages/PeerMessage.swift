@@ -192,13 +192,18 @@ package struct ScoreCounts: Hashable, Sendable {
     /// Counts, all zero.
     package init() {}
 
-    /// Adds the counts of another scoring.
+    private static func sum(_ left: Int, _ right: Int) -> Int {
+        let (sum, isOver) = left.addingReportingOverflow(right)
+        return isOver ? .max : sum
+    }
+
+    /// Adds the counts of another scoring; what another node sent never traps.
     package mutating func add(_ other: ScoreCounts) {
-        rows += other.rows
-        batch += other.batch
-        defaulted += other.defaulted
-        null += other.null
-        nonFinite += other.nonFinite
+        rows = Self.sum(rows, other.rows)
+        batch = Self.sum(batch, other.batch)
+        defaulted = Self.sum(defaulted, other.defaulted)
+        null = Self.sum(null, other.null)
+        nonFinite = Self.sum(nonFinite, other.nonFinite)
     }
 }
 

@@ -77,6 +77,11 @@ final class ControlPlane {
         Set(gossip.members.map(\.id).filter { gossip.isAlive($0) }).union([node])
     }
 
+    /// Whether every other node was heard of at least once.
+    var hasHeardAll: Bool {
+        gossip.members.allSatisfy { $0.id == node || $0.status != .unheard }
+    }
+
     private var now: Duration {
         .nanoseconds(Int64((NIODeadline.now() - started).nanoseconds))
     }
@@ -122,7 +127,8 @@ final class ControlPlane {
         let refusal = ClusterChangeError.undecided(
             """
             node \(name), which decides changes of the cluster, cannot be reached: schema changes \
-            and model pushes wait for it, while reads, writes and scores go on; start it again
+            and model pushes wait for it, while reads, writes and scores go on; start it again (a \
+            change that was under way may have been decided: look before you repeat it)
             """
         )
         guard gossip.isAlive(decider) else {

@@ -388,7 +388,8 @@ private final class ScoreOperation {
         }
         coordinator.peers.request(.score(message), to: node, class: .request) { [self] result in
             switch result {
-            case .success((.scored(let reply), let bytes)):
+            case .success((.scored(let reply), let bytes))
+            where reply.rows.allSatisfy({ $0.values.count == message.columns.count }):
                 feed { $0.scored(request: request, reply: reply, bytes: bytes, actions: &$1) }
             case .success((let other, _)):
                 let failure = LoopCoordinator.mismatch(other, from: node)

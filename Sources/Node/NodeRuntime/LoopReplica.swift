@@ -21,7 +21,6 @@ final class LoopReplica {
     private let models: ModelRegistry
     private let inbox: CommitInbox
     private let scoreTimeLimit: Duration
-    private lazy var bound = NIOLoopBound(self, eventLoop: eventLoop)
 
     /// The state that names tables and models.
     var state = ClusterState() {
@@ -243,8 +242,14 @@ final class LoopReplica {
         _ table: TableDefinition,
         completion: @escaping Completion<ScoreReply>
     ) {
+        guard let definition = state.models[request.modelName] else {
+            let text = "model \(request.modelName) is not known here at epoch \(state.epoch)"
+            completion(.failure(PeerFailure(code: .modelNotReady, text: text)))
+            return
+        }
+        let key = ModelKey(hash: request.model, signature: definition.signature)
         let model: OnnxModel
-        switch models.model(request.model) {
+        switch models.model(key) {
         case .success(let loaded): model = loaded
         case .failure(let failure):
             completion(.failure(failure))

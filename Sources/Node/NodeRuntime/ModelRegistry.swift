@@ -1,13 +1,21 @@
 internal import Catalog
 internal import NIOConcurrencyHelpers
+internal import NIOCore
 internal import OnnxScoring
 internal import PeerMessages
 
-/// The models that this node has loaded, by the hash of their bytes; used by all threads.
+/// What names a loaded model: its bytes, and the signature that says where arguments go in them. The
+/// same bytes may have been pushed under two names with different signatures.
+struct ModelKey: Hashable, Sendable {
+    let hash: ModelHash
+    let signature: ModelSignature
+}
+
+/// The models that this node has loaded; used by all threads.
 final class ModelRegistry: Sendable {
     private struct Content {
-        var models: [ModelHash: OnnxModel] = [:]
-        var failures: [ModelHash: String] = [:]
+        var models: [ModelKey: (model: OnnxModel, loaded: NIODeadline)] = [:]
+        var failures: [ModelKey: String] = [:]
     }
 
     private let content = NIOLockedValueBox(Content())
@@ -19,43 +27,47 @@ final class ModelRegistry: Sendable {
     init(unavailable: String?) { self.unavailable = unavailable }
 
     /// A loaded model, or why it is none.
-    func model(_ hash: ModelHash) -> Result<OnnxModel, PeerFailure> {
+    func model(_ key: ModelKey) -> Result<OnnxModel, PeerFailure> {
         if let unavailable {
             return .failure(
                 PeerFailure(code: .modelNotReady, text: "scoring is off: \(unavailable)")
             )
         }
         return content.withLockedValue { content in
-            if let model = content.models[hash] { return .success(model) }
-            let reason = content.failures[hash] ?? "it is not loaded yet"
-            let text = "model \(String("\(hash)".prefix(12))) is not ready on this node: \(reason)"
+            if let loaded = content.models[key] { return .success(loaded.model) }
+            let reason = content.failures[key] ?? "it is not loaded yet"
+            let text = "model \(String("\(key.hash)".prefix(12))) is not ready on this node: \(reason)"
             return .failure(PeerFailure(code: .modelNotReady, text: text))
         }
     }
 
     /// Whether a model is loaded.
-    func isLoaded(_ hash: ModelHash) -> Bool {
-        content.withLockedValue { $0.models[hash] != nil }
+    func isLoaded(_ key: ModelKey) -> Bool {
+        content.withLockedValue { $0.models[key] != nil }
     }
 
     /// A model was loaded.
-    func add(_ model: OnnxModel, _ hash: ModelHash) {
+    func add(_ model: OnnxModel, _ key: ModelKey) {
         content.withLockedValue {
-            $0.models[hash] = model
-            $0.failures[hash] = nil
+            $0.models[key] = (model, .now())
+            $0.failures[key] = nil
         }
     }
 
     /// A model could not be loaded.
-    func fail(_ hash: ModelHash, _ reason: String) {
-        content.withLockedValue { $0.failures[hash] = reason }
+    func fail(_ key: ModelKey, _ reason: String) {
+        content.withLockedValue { $0.failures[key] = reason }
     }
 
     /// Forgets the models that no version names any more.
-    func keep(only hashes: Set<ModelHash>) {
+    ///
+    /// One that was loaded lately stays: it may belong to a push that is under way, whose version
+    /// nobody names yet.
+    func keep(only keys: Set<ModelKey>) {
+        let before = NIODeadline.now() - .minutes(10)
         content.withLockedValue {
-            $0.models = $0.models.filter { hashes.contains($0.key) }
-            $0.failures = $0.failures.filter { hashes.contains($0.key) }
+            $0.models = $0.models.filter { keys.contains($0.key) || $0.value.loaded > before }
+            $0.failures = $0.failures.filter { keys.contains($0.key) }
         }
     }
 }

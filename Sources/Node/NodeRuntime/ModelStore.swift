@@ -34,7 +34,7 @@ actor ModelStore {
     private let pool: BlockingPool
     private let ask: Ask
     private let logger: Logger
-    private var loading: [ModelHash: Task<PeerMessage, Never>] = [:]
+    private var loading: [ModelKey: Task<PeerMessage, Never>] = [:]
 
     init(
         settings: Settings,
@@ -114,21 +114,22 @@ actor ModelStore {
         if let reason = registry.unavailable {
             return failure(.modelNotReady, "scoring is off: \(reason)")
         }
-        if registry.isLoaded(hash) { return .done }
-        if let running = loading[hash] { return await running.value }
+        let key = ModelKey(hash: hash, signature: signature)
+        if registry.isLoaded(key) { return .done }
+        if let running = loading[key] { return await running.value }
         let task = Task { () -> PeerMessage in
             let outcome = await fetchAndInstall(hash, byteCount, signature, nodes)
             if case .failed(let failure) = outcome {
-                registry.fail(hash, failure.text)
+                registry.fail(key, failure.text)
                 logger.warning("\(name) (\(hash)) is not ready: \(failure.text)")
             } else {
                 logger.info("\(name) (\(hash)) is ready")
             }
             return outcome
         }
-        loading[hash] = task
+        loading[key] = task
         let outcome = await task.value
-        loading[hash] = nil
+        loading[key] = nil
         return outcome
     }
 
@@ -153,9 +154,9 @@ actor ModelStore {
     }
 
     /// Forgets models that no version names any more; their files go too.
-    func keep(only hashes: Set<ModelHash>) {
-        registry.keep(only: hashes)
-        let names = Set(hashes.map { "\($0).onnx" })
+    func keep(only keys: Set<ModelKey>) {
+        registry.keep(only: keys)
+        let names = Set(keys.map { "\($0.hash).onnx" })
         let files = try? FileManager.default.contentsOfDirectory(
             at: settings.folder,
             includingPropertiesForKeys: nil
@@ -249,7 +250,8 @@ actor ModelStore {
         _ hash: ModelHash,
         _ signature: ModelSignature
     ) async -> PeerMessage {
-        if registry.isLoaded(hash) { return .done }
+        let key = ModelKey(hash: hash, signature: signature)
+        if registry.isLoaded(key) { return .done }
         guard let engine else { return failure(.modelNotReady, "scoring is off") }
         let file = file(hash)
         let limits = TrialLimits(
@@ -264,19 +266,19 @@ actor ModelStore {
         )
         let (registry, executable) = (registry, settings.executable)
         return await onPool {
+            let isKept = FileManager.default.contents(atPath: file.path) == Data(bytes)
             do {
-                if FileManager.default.contents(atPath: file.path) != Data(bytes) {
-                    try Data(bytes).write(to: file, options: .atomic)
-                }
+                if !isKept { try Data(bytes).write(to: file, options: .atomic) }
                 try ModelTrial.runInChild(
                     executable: executable,
                     arguments: ["trial-model"],
                     request: request
                 )
-                registry.add(try engine.load(bytes, signature: signature), hash)
+                registry.add(try engine.load(bytes, signature: signature), key)
                 return .done
             } catch {
-                try? FileManager.default.removeItem(at: file)
+                // A file that was there before belongs to a version that passed once.
+                if !isKept { try? FileManager.default.removeItem(at: file) }
                 return .failed(PeerFailure(code: .invalid, text: "\(error)"))
             }
         }

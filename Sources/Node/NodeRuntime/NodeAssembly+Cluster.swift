@@ -44,11 +44,12 @@ extension NodeAssembly {
                 logger.info("joining through \(seeds)")
             }
             attempt += 1
-            let reasons = await joinOnce(state)
+            let reasons = try await joinOnce(state)
             if attempt % 20 == 0, !reasons.isEmpty {
                 logger.warning("not joined yet: \(reasons.joined(separator: "; "))")
             }
-            try await Task.sleep(for: .milliseconds(250))
+            // Ends when the node is told to stop, which `serve` sees.
+            guard (try? await Task.sleep(for: .milliseconds(250))) != nil else { return }
         }
     }
 
@@ -71,14 +72,24 @@ extension NodeAssembly {
     }
 
     /// Asks the seeds for the log, then to register this node; says what went wrong.
-    private func joinOnce(_ state: ClusterState) async -> [String] {
+    ///
+    /// - Throws: ``ClusterChangeError/invalid(_:)`` if this node can never be registered as it is.
+    private func joinOnce(_ state: ClusterState) async throws(ClusterChangeError) -> [String] {
         var reasons: [String] = []
         if state.founder == node {
             // The founder's own addresses changed.
-            control.eventLoop.execute { [control, record] in
-                control.value.proposeHere(.registerNode(record)) { _ in }
+            let result = await withCheckedContinuation { continuation in
+                control.eventLoop.execute { [control, record] in
+                    control.value.proposeHere(.registerNode(record)) {
+                        continuation.resume(returning: $0)
+                    }
+                }
             }
-            return []
+            if case .failure(let error) = result {
+                if case .invalid = error { throw error }
+                reasons.append("\(error)")
+            }
+            return reasons
         }
         for seed in configuration.seeds {
             guard let address = Self.address(seed) else {
@@ -89,6 +100,7 @@ extension NodeAssembly {
                 address.ipAddress == configuration.listenAddress
                 && address.port == configuration.internodePort
             if isSelf { continue }
+            var refusal: ClusterChangeError?
             do {
                 let entries = try await ask(.fetchLog(after: state.epoch), at: address, state)
                 if case .logEntries(let entries) = entries, !entries.isEmpty {
@@ -100,12 +112,14 @@ extension NodeAssembly {
                 let answer = try await ask(.propose(.registerNode(record)), at: address, state)
                 switch answer {
                 case .proposed(.success): return []
+                case .proposed(.failure(.invalid(let why))): refusal = .invalid(why)
                 case .proposed(.failure(let error)): reasons.append("\(seed): \(error)")
                 default: reasons.append("\(seed): an answer of the wrong kind")
                 }
             } catch {
                 reasons.append("\(seed): \(error)")
             }
+            if let refusal { throw refusal }
         }
         return reasons
     }
@@ -177,6 +191,7 @@ extension NodeAssembly {
                 let wasAlive = parts.coordinator.view.alive.contains(changed)
                 parts.coordinator.view.alive = alive.union([parts.coordinator.view.node])
                 if wasAlive != isAlive, let event { parts.connections.broadcast(event) }
+                if !isAlive { parts.peers.giveUp(on: changed) }
             }
         }
     }
@@ -228,10 +243,12 @@ extension NodeAssembly {
         let versions = state.models.values.flatMap { model in
             model.versions.map { (model.name, $0, model.signature) }
         }
-        let hashes = Set(versions.map(\.1.hash))
-        let missing = versions.filter { !registry.isLoaded($0.1.hash) }
+        let keys = Set(versions.map { ModelKey(hash: $0.1.hash, signature: $0.2) })
         Task { [models, logger, node, registry] in
-            await models.keep(only: hashes)
+            await models.keep(only: keys)
+            let missing = versions.filter {
+                !registry.isLoaded(ModelKey(hash: $0.1.hash, signature: $0.2))
+            }
             guard !missing.isEmpty, registry.unavailable == nil else { return }
             let others = try await onControl { $0.alive }.filter { $0 != node }.sorted()
             var isComplete = true

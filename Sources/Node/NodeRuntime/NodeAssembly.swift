@@ -298,7 +298,11 @@ final class NodeAssembly: Sendable {
         )
         servers.withLockedValue { $0.0 = listener }
         try await withGracefulShutdownHandler {
-            try await enterCluster(bootstrap: bootstrap)
+            try await cancelWhenGracefulShutdown {
+                try await self.enterCluster(bootstrap: bootstrap)
+            }
+            guard !Task.isShuttingDownGracefully else { return }
+            try await hearMembers()
             let server = try await serveClients()
             servers.withLockedValue { $0.1 = server }
             logger.info(
@@ -307,9 +311,31 @@ final class NodeAssembly: Sendable {
                 \(configuration.nativePort)
                 """
             )
-            try await gracefulShutdown()
+            try await serveUntilStopped()
         } onGracefulShutdown: { [logger] in
             logger.info("stopping")
+        }
+    }
+
+    /// Waits a little until gossip has heard of the other nodes, so that the first requests find
+    /// their replicas.
+    private func hearMembers() async throws {
+        for _ in 0..<100 {
+            if try await onControl({ $0.hasHeardAll }) { return }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Returns when the node is told to stop; throws once its disk has failed.
+    private func serveUntilStopped() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await gracefulShutdown() }
+            tasks.addTask { [store] in
+                while store.failure == nil { try await Task.sleep(for: .milliseconds(200)) }
+                if let failure = store.failure { throw failure }
+            }
+            defer { tasks.cancelAll() }
+            try await tasks.next()
         }
     }
 

@@ -125,7 +125,12 @@ final class Writer: @unchecked Sendable {
         for entry in group where entry.refusal == nil { append(entry.writes) }
         let early = acknowledgement == .beforeSync
         if failure == nil, rocksdb_writebatch_count(batch) > 0 {
-            write(synced: syncMode == .beforeAcknowledgement && !early)
+            // The node's own keys hold the cluster log: what they promise to other nodes must not
+            // be lost with a period.
+            let isOwn = group.contains {
+                !$0.writes.localPuts.isEmpty || !$0.writes.localDeletes.isEmpty
+            }
+            write(synced: (syncMode == .beforeAcknowledgement || isOwn) && !early)
         }
         answer(group)
         if early, failure == nil { syncLog() }

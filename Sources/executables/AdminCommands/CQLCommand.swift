@@ -12,7 +12,7 @@ struct CQLCommand: AsyncParsableCommand {
     var statement: String
 
     @Option(help: "The consistency level.")
-    var consistency = Consistency.localQuorum
+    var consistency = ConsistencyArgument(.localQuorum)
 
     @Option(help: "The keyspace of tables that are named without one.")
     var keyspace: String?
@@ -23,7 +23,7 @@ struct CQLCommand: AsyncParsableCommand {
         let result = try await options.withClient {
             $0.keyspace = keyspace
         } _: { client in
-            try await client.execute(statement, consistency: consistency)
+            try await client.execute(statement, consistency: consistency.level)
         }
         for warning in result.warnings { printNote("Warning: \(warning)") }
         switch options.format {

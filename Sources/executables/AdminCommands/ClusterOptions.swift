@@ -7,11 +7,20 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case json
 }
 
-extension Consistency: ExpressibleByArgument {
-    /// The level that a text names, in any case.
-    ///
-    /// - Parameter argument: such as `quorum` or `LOCAL_ONE`.
-    public init?(argument: String) { self.init(rawValue: argument.uppercased()) }
+/// A consistency level as an option names it, in any case.
+struct ConsistencyArgument: ExpressibleByArgument {
+    let level: Consistency
+
+    init(_ level: Consistency) { self.level = level }
+
+    init?(argument: String) {
+        guard let level = Consistency(rawValue: argument.uppercased()) else { return nil }
+        self.level = level
+    }
+
+    var defaultValueDescription: String { level.rawValue }
+
+    static var allValueStrings: [String] { Consistency.allCases.map(\.rawValue) }
 }
 
 /// The options that every subcommand has.

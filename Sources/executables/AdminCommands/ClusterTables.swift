@@ -1,5 +1,5 @@
 internal import Foundation
-package import Martlet
+internal import Martlet
 
 /// A node as `system_martlet.nodes` shows it; columns that a server lacks are nil.
 package struct NodeRow: Decodable, Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import AdminCommands
+internal import ArgumentParser
 
 /// The administrator's program: it talks to nodes, never to their files.
 @main
