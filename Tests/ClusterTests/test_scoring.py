@@ -260,7 +260,7 @@ def test_a_default_stands_in_for_a_null(lin: Session):
         lin,
         "lin.weighted",
         content,
-        " WITH signature = 'a float FROM features[0], b float DEFAULT 5 FROM features[1]'",
+        " WITH signature = 'a float => features[0..1], b float => features[1..2] DEFAULT 5'",
     )
     lin.execute("CREATE TABLE lin.two (k int PRIMARY KEY, a float, b float)")
     for values in ("1, 1, 1", "2, 2, null", "3, null, 3"):
@@ -440,9 +440,10 @@ def test_quorum_never_scores_a_stale_row(five: Ring, session5: Session):
     five.await_all_alive()
     query = "SELECT k, adder(f) AS score FROM old.t WHERE k IN ? ORDER BY score DESC LIMIT 100"
     expected = [(key, key + 1000.0) for key in reversed(keys)]
-    # At ONE the stale node scores what it has: were it not so, the rest would prove nothing.
+    # At ONE old scores are seen: were it not so, the rest would prove nothing.
     behind = dict(Scored(five.connect(stale), ONE, query, keys).rows)
-    assert {key for key in keys if behind[key] < 1000} == set(on_stale)
+    old = {key for key in keys if behind[key] < 1000}
+    assert old and old <= set(on_stale)
     for node in (stale, 1, 2, 3, 4):
         assert Scored(five.connect(node), QUORUM, query, keys).rows == expected, node
     # ALL compares every replica, so that afterwards the stale one is repaired for certain.

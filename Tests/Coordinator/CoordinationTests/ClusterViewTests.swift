@@ -19,7 +19,8 @@ struct ClusterViewTests {
         #expect(try view.required(level, view.placement(of: "ks")) == required)
     }
 
-    @Test func `a local quorum counts the replicas of this datacenter, a quorum those of all`() throws {
+    @Test
+    func `a local quorum counts the replicas of this datacenter, a quorum those of all`() throws {
         let strategy = ReplicationStrategy.networkTopology([
             DatacenterFactor(datacenter: "east", factor: 1),
             DatacenterFactor(datacenter: "west", factor: 3),
@@ -91,7 +92,8 @@ struct ClusterViewTests {
         #expect(groups[1].candidates == [Fixture.c, Fixture.b, Fixture.d])
     }
 
-    @Test func `dead replicas are no candidates, and too few of the living are unavailable`() throws {
+    @Test
+    func `dead replicas are no candidates, and too few of the living are unavailable`() throws {
         let replicas = [Fixture.b, Fixture.c, Fixture.d]
         let whole = Fixture.view(nodes: 5, .simple(factor: 3))
         let partition = try Fixture.partition(on: replicas, in: whole)

@@ -27,7 +27,7 @@ enum Fixture {
 
     static func id(_ number: UInt64) -> NodeID { NodeID(high: 0, low: number) }
 
-    /// A ring of nodes 1, 2, ... with a keyspace `ks`; racks and slices go round.
+    /// A ring of nodes from 1 on with a keyspace `ks`; racks and slices go round.
     static func view(
         nodes count: Int,
         _ replication: ReplicationStrategy,
@@ -108,7 +108,8 @@ enum Fixture {
     }
 
     /// What a replica that holds these rows answers.
-    static func reply(_ rows: [[UInt8]?], _ mode: ReadRequest.Mode = .data) throws -> ReadGroupReply {
+    static func reply(_ rows: [[UInt8]?], _ mode: ReadRequest.Mode = .data) throws -> ReadGroupReply
+    {
         ReadGroupReply(digest: try digest(rows), rows: mode == .data ? rows : [])
     }
 

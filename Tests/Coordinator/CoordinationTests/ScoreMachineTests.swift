@@ -238,7 +238,8 @@ struct ScoreMachineTests {
 
     // MARK: Mismatch
 
-    @Test func `a mismatch reads and scores again all groups of that reply, and no others`() throws {
+    @Test
+    func `a mismatch reads and scores again all groups of that reply, and no others`() throws {
         var machine = machine(
             [
                 Fixture.group([a, b], required: 2, keys: [0]),
@@ -320,7 +321,52 @@ struct ScoreMachineTests {
         #expect(actions == [.fail(.scoringFailed("no"))])
     }
 
-    @Test func `a digest that fails is asked of a spare, and an answer that comes late ignored`() throws {
+    @Test func `without a spare, a voucher scores and the node without the model vouches`() throws {
+        var machine = machine([Fixture.group([a, b], required: 2, keys: [0])])
+        var actions: [Action] = []
+        machine.start(&actions)
+        actions = []
+        machine.digestsReceived(request: 1, digests: [same], actions: &actions)
+        machine.requestFailed(request: 0, Fixture.failure(.modelNotReady), actions: &actions)
+        #expect(
+            actions == [
+                .score(request: 2, at: b, groups: [0]), .digest(request: 3, from: a, groups: [0]),
+            ]
+        )
+        actions = []
+        machine.scored(
+            request: 2,
+            reply: reply([(0, 0, 1)], [same]),
+            bytes: 0,
+            actions: &actions
+        )
+        #expect(actions == [], "the voice of one replica counts once")
+        var unready = machine
+        machine.digestsReceived(request: 3, digests: [same], actions: &actions)
+        #expect(try answer(actions).map(\.key) == [0])
+        actions = []
+        unready.requestFailed(request: 3, Fixture.failure(.disconnected), actions: &actions)
+        let count = AnswerCount(consistency: .quorum, received: 1, required: 2)
+        #expect(actions == [.fail(.readTimeout(count, dataPresent: false))])
+    }
+
+    @Test func `when none of the voters has the model the request fails`() throws {
+        var machine = machine([Fixture.group([a, b, c], required: 3, keys: [0])], .all)
+        var actions: [Action] = []
+        machine.start(&actions)
+        for request in [0, 3, 5] {
+            actions = []
+            machine.requestFailed(
+                request: request,
+                Fixture.failure(.modelNotReady),
+                actions: &actions
+            )
+        }
+        #expect(actions == [.fail(.scoringFailed("no"))])
+    }
+
+    @Test
+    func `a digest that fails is asked of a spare, and an answer that comes late ignored`() throws {
         var machine = machine([Fixture.group([a, b, c], required: 2, keys: [0])])
         var actions: [Action] = []
         machine.start(&actions)
@@ -347,7 +393,6 @@ struct ScoreMachineTests {
             (.unknownTable, .readFailure(count, failures: 1, dataPresent: false, text: "no")),
             (.disconnected, .readTimeout(count, dataPresent: false)),
             (.overloaded, .overloaded("no")), (.invalid, .invalid("no")),
-            (.modelNotReady, .scoringFailed("no")),
         ]
         for (code, error) in expected {
             var machine = machine([Fixture.group([a, b], required: 2, keys: [0])])

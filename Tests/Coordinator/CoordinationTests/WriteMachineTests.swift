@@ -77,7 +77,9 @@ struct WriteMachineTests {
         machine.start(&actions)
         #expect(actions == (1...6).map { .write(to: Fixture.id($0), mutations: [0]) })
         actions = []
-        for west in [UInt64(2), 4, 6] { machine.acknowledged(by: Fixture.id(west), actions: &actions) }
+        for west in [UInt64(2), 4, 6] {
+            machine.acknowledged(by: Fixture.id(west), actions: &actions)
+        }
         #expect(actions == [])
         machine.acknowledged(by: Fixture.a, actions: &actions)
         #expect(actions == [])
@@ -127,7 +129,10 @@ struct WriteMachineTests {
         #expect(actions == [])
     }
 
-    @Test func `an acknowledgement that comes twice, or from a stranger, counts once or not at all`() throws {
+    @Test
+    func `an acknowledgement that comes twice, or from a stranger, counts once or not at all`()
+        throws
+    {
         var machine = try machine(.quorum)
         var actions: [Action] = []
         machine.start(&actions)

@@ -55,8 +55,10 @@ struct PeerCodingTests {
                 bytes[place] = UInt8(truncatingIfNeeded: messages.random.next())
             }
             if let decoded = try? PeerEnvelope(decoding: bytes) {
-                #expect(try PeerEnvelope(decoding: decoded.encoded()).message.isReply
-                    == decoded.message.isReply)
+                #expect(
+                    try PeerEnvelope(decoding: decoded.encoded()).message.isReply
+                        == decoded.message.isReply
+                )
             } else {
                 refused += 1
             }
@@ -79,8 +81,9 @@ struct PeerCodingTests {
     }
 
     @Test func `a hostile count is refused before memory is taken for it`() {
-        for kind in [UInt8(3), 11, 12, 13, 22, 23] {
-            let header = [kind] + [UInt8](repeating: 0, count: 16)
+        // What stands before the count: the envelope, and in a read its table and time.
+        for (kind, fixedBytes) in [(UInt8(3), 0), (11, 0), (12, 12), (22, 0), (23, 0)] {
+            let header = [kind] + [UInt8](repeating: 0, count: 16 + fixedBytes)
             let body = [UInt8](repeating: 0xFF, count: 9) + [1]
             #expect(throws: ByteDecodingError.self) {
                 try PeerEnvelope(decoding: header + body + [0, 0, 0])

@@ -186,8 +186,9 @@ struct RandomMessages {
         case 5:
             .createTable(
                 TableDefinition(
-                    id: TableID(UInt32(count(100))),
-                    uuid: id(),
+                    // The fold gives the id and the uuid, so that messages carry neither.
+                    id: TableID(0),
+                    uuid: NodeID(high: 0, low: 0),
                     keyspace: text(),
                     name: text(),
                     columns: [
