@@ -148,6 +148,16 @@ let package = Package(
             in: "Language",
             ["CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement"]
         ),
+        tests(
+            of: "PeerMessages",
+            in: "Messaging",
+            ["ByteCoding", "Catalog", "ClusterLog", "Storage", "TokenPlacement"]
+        ),
+        tests(
+            of: "Coordination",
+            in: "Coordinator",
+            ["Catalog", "PeerMessages", "Scoring", "Storage", "TokenPlacement"]
+        ),
         // Shells: one pure target each, plus NIO, RocksDB or ONNX Runtime.
         library(
             "Internode",
@@ -172,6 +182,16 @@ let package = Package(
             linkerSettings: [.linkedLibrary("dl")]
         ),
         library("OnnxScoring", in: "Scoring", ["COnnxRuntime", "Catalog", "Scoring"]),
+        tests(
+            of: "Internode",
+            in: "Messaging",
+            ["ByteCoding", "Catalog", "PeerMessages", "TokenPlacement", nioCore, nioPosix]
+        ),
+        tests(
+            of: "NativeServer",
+            in: "Connection",
+            ["ByteCoding", "Catalog", "NativeProtocol", nioCore, nioPosix]
+        ),
         // Test support: a disk that forgets what was not synced.
         .target(
             name: "CSimulatedDisk",
@@ -190,6 +210,14 @@ let package = Package(
                 nioConcurrencyHelpers, crypto, logging, yams, serviceLifecycle,
             ]
         ),
+        // The program in the README, word for word.
+        .executableTarget(
+            name: "ReadmeSnippet",
+            dependencies: ["Martlet"],
+            path: "Sources/Verification/ReadmeSnippet",
+            swiftSettings: settings
+        ),
+        tests(of: "NodeRuntime", in: "Node"),
         // Test support: counts a thread's heap allocations.
         .target(name: "CAllocationCounter", path: "Sources/Verification/CAllocationCounter"),
         .executableTarget(

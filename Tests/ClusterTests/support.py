@@ -6,11 +6,10 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, TypeVar
+from typing import Any, Callable, TypeVar
 
 from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
@@ -21,6 +20,7 @@ from cassandra.policies import (
     TokenAwarePolicy,
     WhiteListRoundRobinPolicy,
 )
+from cassandra.query import SimpleStatement
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUN_CLUSTER = CHECKOUT / "tools" / "run-cluster"
@@ -144,7 +144,7 @@ class Ring:
         return [self.address(node) for node in range(1, self.nodes + 1)]
 
     def cluster(self, *nodes: int, timeout: float = 15.0) -> Cluster:
-        """A driver's cluster; with nodes given it asks only these. It never tries again by itself."""
+        """A driver's cluster; with nodes given it asks only these. It never repeats a request."""
         points = [self.address(node) for node in nodes] or self.addresses
         policy = (
             WhiteListRoundRobinPolicy(points)
@@ -209,8 +209,6 @@ def rows_at(session: Session, consistency: int, query: str, *values: Any) -> lis
 
 def run_at(session: Session, consistency: int, query: str, *values: Any) -> Any:
     """Runs a statement, prepared if it has values, at a level; returns the driver's result."""
-    from cassandra.query import SimpleStatement
-
     if not values:
         return session.execute(SimpleStatement(query, consistency_level=consistency))
     statement = session.prepare(query).bind(values)
@@ -454,13 +452,3 @@ def linear_model(weights: list[float], bias: float = 0.0) -> bytes:
 def push_model(session: Session, name: str, content: bytes, extra: str = "") -> None:
     """CREATE OR REPLACE MODEL at whatever node the session asks."""
     session.execute(session.prepare(f"CREATE OR REPLACE MODEL {name} FROM ?{extra}"), (content,))
-
-
-def python_with_driver() -> str:
-    """The interpreter for the demo's scripts: this one has what they need."""
-    return sys.executable
-
-
-def chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -29,8 +29,6 @@ from support import (
     SUPPORTED,
     SYNTAX_ERROR,
     UNPREPARED,
-
-
     RawClient,
     Ring,
     create_keyspace,

@@ -119,7 +119,8 @@ def test_a_prepared_statement_goes_to_a_replica(three: Ring, session: Session):
     composite = session.prepare("INSERT INTO drv_route.two (v, b, a) VALUES (?, ?, ?)")
     coordinators = set()
     for key in range(100):
-        for statement in (insert.bind((1, key)), select.bind((key,)), composite.bind((1, "é", key))):
+        bound = [insert.bind((1, key)), select.bind((key,)), composite.bind((1, "é", key))]
+        for statement in bound:
             replicas = session.cluster.metadata.get_replicas("drv_route", statement.routing_key)
             future = session.execute_async(statement)
             future.result()
@@ -433,7 +434,8 @@ def test_paging_beyond_one_page_is_not_needed(session: Session):
     """All rows come in the first page, however small a page the driver asks for."""
     insert = session.prepare("INSERT INTO drv.kv (k, b) VALUES (?, ?)")
     execute_concurrent_with_args(session, insert, [(key, 1) for key in range(10_000, 10_300)])
-    select = session.prepare("SELECT k FROM drv.kv WHERE k IN ?").bind((list(range(10_000, 10_300)),))
+    every_key = list(range(10_000, 10_300))
+    select = session.prepare("SELECT k FROM drv.kv WHERE k IN ?").bind((every_key,))
     select.fetch_size = 10
     result = session.execute(select)
     assert not result.has_more_pages

@@ -10,7 +10,9 @@ public struct ClientConfiguration: Sendable {
     /// The datacenter whose nodes are asked first; nil takes that of the first node that answers.
     public var datacenter: String?
 
-    /// The level of statements that name none. The default, LOCAL_QUORUM, reads what was written
+    /// The level of statements that name none.
+    ///
+    /// The default, LOCAL_QUORUM, reads what was written
     /// at LOCAL_QUORUM whatever single replica is down.
     public var consistency = Consistency.localQuorum
 

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import Foundation
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOPosix
@@ -69,6 +70,7 @@ package final class ClientConnection: Sendable {
     ///   - port: the port of the native protocol.
     ///   - settings: bounds and time-outs.
     ///   - onEvent: is told of events, on the event loop.
+    /// - Returns: a connection that is ready.
     /// - Throws: ``MartletError``, whose outcome is always `notDone`.
     package static func open(
         host: String,
@@ -106,7 +108,7 @@ package final class ClientConnection: Sendable {
         } catch {
             throw MartletError(
                 .connectionFailed,
-                "cannot connect: \(error)",
+                "cannot connect: \(connectProblem(error))",
                 node: node,
                 outcome: .notDone
             )
@@ -136,7 +138,9 @@ package final class ClientConnection: Sendable {
         case let other: throw MartletError.unexpected(other, to: "STARTUP", node: node)
         }
         guard let keyspace = settings.keyspace else { return }
-        let quoted = "\"" + keyspace.split(separator: "\"", omittingEmptySubsequences: false)
+        let quoted =
+            "\""
+            + keyspace.split(separator: "\"", omittingEmptySubsequences: false)
             .joined(separator: "\"\"") + "\""
         let use = Request.query("USE \(quoted)", QueryParameters(consistency: .one))
         switch try await request(use, timeout: timeout).response {
@@ -152,6 +156,7 @@ package final class ClientConnection: Sendable {
     ///   - request: the request.
     ///   - timeout: how long the answer may take.
     ///   - isRead: whether the request changes nothing.
+    /// - Returns: the answer.
     /// - Throws: ``MartletError`` if no answer came or it is unreadable; `CancellationError`.
     package func request(
         _ request: Request,
@@ -245,4 +250,16 @@ package final class ClientConnection: Sendable {
     package func waitUntilClosed() async {
         try? await channel.closeFuture.get()
     }
+}
+
+/// Why a connection could not be opened, in words.
+private func connectProblem(_ error: any Error) -> String {
+    var cause = error
+    if let error = error as? NIOConnectionError {
+        cause =
+            error.connectionErrors.first?.error ?? error.dnsAError ?? error.dnsAAAAError
+            ?? error
+    }
+    if let error = cause as? IOError { return String(cString: strerror(error.errnoCode)) }
+    return "\(cause)"
 }

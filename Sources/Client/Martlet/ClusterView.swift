@@ -1,14 +1,31 @@
-internal import TokenPlacement
+package import TokenPlacement
 
 /// A node as the cluster's system tables describe it.
-struct NodeDescription: Hashable, Sendable {
+package struct NodeDescription: Hashable, Sendable {
     /// The node's UUID, or its address if it has none yet.
-    var id: String
+    package var id: String
     var host: String
     var port: Int
     var datacenter: String
     var rack: String
     var tokens: [Token]
+
+    /// A node at a place of the cluster.
+    package init(
+        id: String,
+        host: String,
+        port: Int,
+        datacenter: String,
+        rack: String,
+        tokens: [Token]
+    ) {
+        self.id = id
+        self.host = host
+        self.port = port
+        self.datacenter = datacenter
+        self.rack = rack
+        self.tokens = tokens
+    }
 
     /// Whether a connection to the one is as good as one to the other.
     func isSamePlace(as other: NodeDescription) -> Bool {
@@ -21,9 +38,9 @@ struct NodeDescription: Hashable, Sendable {
 ///
 /// The placement is Cassandra's (SimpleStrategy and NetworkTopologyStrategy), made from nothing but
 /// the tokens that the nodes publish.
-struct ClusterView: Sendable {
+package struct ClusterView: Sendable {
     /// The nodes, by id.
-    let nodes: [NodeDescription]
+    package let nodes: [NodeDescription]
 
     private let tokens: [Token]
     /// The index of each token's owner.
@@ -35,7 +52,7 @@ struct ClusterView: Sendable {
     static let empty = ClusterView(nodes: [], keyspaces: [:])
 
     /// The view of nodes and of the keyspaces that are placed on them.
-    init(nodes: [NodeDescription], keyspaces: [String: ReplicationStrategy]) {
+    package init(nodes: [NodeDescription], keyspaces: [String: ReplicationStrategy]) {
         let nodes = nodes.sorted { $0.id < $1.id }
         let ring = nodes.enumerated()
             .flatMap { node in node.element.tokens.map { (token: $0, owner: node.offset) } }
@@ -55,7 +72,7 @@ struct ClusterView: Sendable {
     }
 
     /// The replicas of a token, the first of them first; empty if the keyspace is not known.
-    func replicas(of token: Token, in keyspace: String) -> [Int] {
+    package func replicas(of token: Token, in keyspace: String) -> [Int] {
         guard let lists = replicas[keyspace], !tokens.isEmpty else { return [] }
         // The first token that is not less; behind the greatest the ring begins anew.
         var low = 0

@@ -125,15 +125,33 @@ private struct KeyedValues<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
     // The compiler's `encode(to:)` calls these for optional properties; the default ones leave the
     // key out when the value is nil, so that its marker would have no value.
-    func encodeIfPresent(_ value: Bool?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: String?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Double?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Float?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Int?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Int8?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Int16?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Int32?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
-    func encodeIfPresent(_ value: Int64?, forKey key: Key) throws { try encodeOrNil(value, forKey: key) }
+    func encodeIfPresent(_ value: Bool?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: String?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Double?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Float?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Int?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Int8?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Int16?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Int32?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
+    func encodeIfPresent(_ value: Int64?, forKey key: Key) throws {
+        try encodeOrNil(value, forKey: key)
+    }
     func encodeIfPresent<Value: Encodable>(_ value: Value?, forKey key: Key) throws {
         try encodeOrNil(value, forKey: key)
     }

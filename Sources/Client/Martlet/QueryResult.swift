@@ -58,6 +58,7 @@ public struct QueryResult: Sendable, RandomAccessCollection {
     /// The rows as values of a type; see ``Row/decode(_:)``.
     ///
     /// - Parameter type: the type of the values.
+    /// - Returns: a value for each row.
     /// - Throws: ``MartletError`` if a row is none of the type.
     public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> [Value] {
         try map { try $0.decode(type) }

@@ -46,6 +46,8 @@ final class RequestRouter: Sendable {
     ///   - route: where to.
     ///   - texts: the text of a prepared statement that a node does not know any more.
     ///   - request: makes the request; its argument is the statement that was just prepared again.
+    /// - Returns: the answer and the connection that it came on.
+    /// - Throws: ``MartletError``; `CancellationError`.
     func send(
         _ route: Route,
         texts: ([UInt8]) -> String? = { _ in nil },

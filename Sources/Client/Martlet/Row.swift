@@ -73,6 +73,7 @@ public struct Row: Sendable {
     /// The value of a column, whatever its type.
     ///
     /// - Parameter name: the column's name as the result has it: lower case if it was not quoted.
+    /// - Returns: the value.
     /// - Throws: ``MartletError`` if there is no such column, or its bytes are no value.
     public func value(_ name: String) throws -> CQLValue {
         try cell(at: try column(name)).value()
@@ -81,6 +82,7 @@ public struct Row: Sendable {
     /// The value of a column, whatever its type.
     ///
     /// - Parameter column: the column's position, from 0 to ``columnCount`` - 1.
+    /// - Returns: the value.
     /// - Throws: ``MartletError`` if its bytes are no value of its type.
     public func value(at column: Int) throws -> CQLValue { try cell(at: column).value() }
 
@@ -89,6 +91,7 @@ public struct Row: Sendable {
     /// - Parameters:
     ///   - name: the column's name.
     ///   - type: the type; an optional one if the cell may be null.
+    /// - Returns: the value.
     /// - Throws: ``MartletError`` if there is no such column, or its value is none of the type.
     public func get<Value: Decodable>(
         _ name: String,
@@ -102,6 +105,7 @@ public struct Row: Sendable {
     /// - Parameters:
     ///   - column: the column's position, from 0 to ``columnCount`` - 1.
     ///   - type: the type; an optional one if the cell may be null.
+    /// - Returns: the value.
     /// - Throws: ``MartletError`` if the value is none of the type.
     public func get<Value: Decodable>(
         at column: Int,
@@ -121,6 +125,7 @@ public struct Row: Sendable {
     /// The row as a value whose properties, or coding keys, have the names of the columns.
     ///
     /// - Parameter type: the type; properties that may be null are optional.
+    /// - Returns: the value.
     /// - Throws: ``MartletError`` if a column is missing, or its value is none of the property's
     ///   type.
     public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {

@@ -136,8 +136,9 @@ package final class LoopPeers: PeerConnectionOwner {
     /// Closes the connections to a node that is held dead; what waits for it fails.
     package func giveUp(on node: NodeID) {
         for (key, link) in links where key.node == node {
-            link.connection?.close()
+            let connection = link.connection
             failed(link, node, "it is held dead")
+            connection?.close()
         }
     }
 
@@ -176,6 +177,11 @@ package final class LoopPeers: PeerConnectionOwner {
         guard connection.isInitiator, let peer = connection.peer,
             let link = links[LinkKey(node: peer, trafficClass: connection.trafficClass)]
         else { return }
+        if link.connection != nil {
+            // An attempt that was given up, and was made after all.
+            connection.close()
+            return
+        }
         link.connection = connection
         link.isConnecting = false
         let waiting = link.waiting

@@ -1,3 +1,4 @@
+internal import Catalog
 internal import Foundation
 internal import Yams
 
@@ -98,15 +99,38 @@ package struct NodeConfiguration: Equatable, Sendable {
         if !reader.problems.isEmpty { throw NodeConfigurationError(problems: reader.problems) }
     }
 
-    private mutating func read(_ reader: inout FieldReader) {
-        reader.text("cluster_name", &clusterName)
-        reader.text("data_directory", &dataDirectory)
+    private mutating func readAddresses(_ reader: inout FieldReader) {
         reader.text("listen_address", &listenAddress)
         reader.number("native_port", &nativePort, 1...65_535)
         reader.number("internode_port", &internodePort, 1...65_535)
+        reader.texts("seeds", &seeds)
+        let address = InetText.bytes(of: listenAddress) ?? []
+        if !address.contains(where: { $0 != 0 }) {
+            reader.problem(
+                """
+                listen_address is \(listenAddress); it must be the one IP address that clients and \
+                other nodes reach this node at
+                """
+            )
+        }
+        if nativePort == internodePort {
+            reader.problem("native_port and internode_port are both \(nativePort); they must differ")
+        }
+        for seed in seeds {
+            let colon = seed.lastIndex(of: ":") ?? seed.startIndex
+            let port = UInt16(seed[colon...].dropFirst())
+            if InetText.bytes(of: String(seed[..<colon])) == nil || port == nil {
+                reader.problem("seeds: \(seed) is not address:port, such as 127.0.0.1:7000")
+            }
+        }
+    }
+
+    private mutating func read(_ reader: inout FieldReader) {
+        readAddresses(&reader)
+        reader.text("cluster_name", &clusterName)
+        reader.text("data_directory", &dataDirectory)
         reader.text("datacenter", &datacenter)
         reader.text("rack", &rack)
-        reader.texts("seeds", &seeds)
         reader.number("bootstrap.expected_nodes", &expectedNodes, 1...1000)
         reader.number("bootstrap.slice_count", &sliceCount, 1...65_536)
         if sliceCount & (sliceCount - 1) != 0 {
@@ -141,6 +165,14 @@ package struct NodeConfiguration: Equatable, Sendable {
         reader.number("native.prepared_statements_max", &preparedStatementsMax, 1...1_000_000)
         reader.text("scoring.onnxruntime", &onnxRuntime, mayBeEmpty: true)
         reader.number("scoring.model_mib_max", &modelMiBMax, 1...1024)
+        if modelMiBMax >= frameMiBMax {
+            reader.problem(
+                """
+                scoring.model_mib_max is \(modelMiBMax); it must be less than native.frame_mib_max \
+                (\(frameMiBMax)), since a model is pushed in one frame
+                """
+            )
+        }
         reader.number("scoring.arena_mib", &arenaMiB, 16...1_048_576)
         reader.number("scoring.time_limit_ms", &scoreRunMilliseconds, 1...600_000)
         reader.number("timeouts.read_ms", &readMilliseconds, 1...600_000)
@@ -173,7 +205,9 @@ private struct FieldReader {
     init(_ fields: [String: Any]) {
         var flat: [String: Any] = [:]
         for (key, value) in fields {
-            if let inner = value as? [String: Any] {
+            if value is NSNull {
+                continue  // A section with nothing but comments.
+            } else if let inner = value as? [String: Any] {
                 for (innerKey, innerValue) in inner { flat["\(key).\(innerKey)"] = innerValue }
             } else {
                 flat[key] = value

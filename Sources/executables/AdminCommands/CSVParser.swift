@@ -12,6 +12,7 @@ package struct CSVError: Error, Hashable, Sendable, CustomStringConvertible {
 package struct CSVRecord: Hashable, Sendable {
     /// A field without its quotes.
     package struct Field: Hashable, Sendable {
+        /// The text, doubled quotes made one.
         package var text: String
         /// Whether it stood in quotes: a quoted empty field is a text, not null.
         package var isQuoted: Bool
@@ -23,6 +24,7 @@ package struct CSVRecord: Hashable, Sendable {
         }
     }
 
+    /// The fields, in order.
     package var fields: [Field]
     /// The line on which it starts, from 1.
     package var line: Int

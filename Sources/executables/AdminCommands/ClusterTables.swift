@@ -3,19 +3,19 @@ internal import Martlet
 
 /// A node as `system_martlet.nodes` shows it; columns that a server lacks are nil.
 package struct NodeRow: Decodable, Hashable, Sendable {
-    package var node: String
-    package var address: String?
-    package var native_port: Int?
-    package var data_center: String?
-    package var rack: String?
+    var node: String
+    var address: String?
+    var native_port: Int?
+    var data_center: String?
+    var rack: String?
     /// nodetool's two letters: U or D for up or down, then N or J for normal or joining.
-    package var status: String?
-    package var owns: Double?
-    package var slices: Int?
-    package var tokens: Int?
-    package var is_founder: Bool?
-    package var epoch: Int64?
-    package var load_bytes: Int64?
+    var status: String?
+    var owns: Double?
+    var slices: Int?
+    var tokens: Int?
+    var is_founder: Bool?
+    var epoch: Int64?
+    var load_bytes: Int64?
 
     /// A node with what a test needs of it.
     package init(node: String, address: String, status: String) {
@@ -33,14 +33,14 @@ package struct NodeRow: Decodable, Hashable, Sendable {
 
 /// The cluster as `system_martlet.cluster` shows it; columns that a server lacks are nil.
 package struct ClusterRow: Decodable, Hashable, Sendable {
-    package var name: String?
-    package var cluster_id: String?
-    package var epoch: Int64?
-    package var founder: String?
-    package var expected_nodes: Int?
-    package var slice_count: Int?
-    package var has_owners: Bool?
-    package var schema_version: String?
+    var name: String?
+    var cluster_id: String?
+    var epoch: Int64?
+    var founder: String?
+    var expected_nodes: Int?
+    var slice_count: Int?
+    var has_owners: Bool?
+    var schema_version: String?
 
     /// A cluster with what a test needs of it.
     package init(name: String, expected_nodes: Int?, has_owners: Bool?) {

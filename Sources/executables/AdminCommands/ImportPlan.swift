@@ -29,10 +29,10 @@ package enum TimestampUnit: String, CaseIterable, Sendable {
 package struct ImportPlan: Sendable {
     /// A column of the table.
     package struct TableColumn: Hashable, Sendable {
-        package var name: String
-        package var type: String
+        var name: String
+        var type: String
         /// Whether it is of the primary key.
-        package var isKey: Bool
+        var isKey: Bool
 
         /// A column of the table.
         package init(_ name: String, _ type: String, isKey: Bool = false) {
@@ -44,6 +44,7 @@ package struct ImportPlan: Sendable {
 
     /// A row ready to be written.
     package struct WritableRow: Sendable {
+        /// A value for each marker.
         package var values: [CQLValue]
         /// The write timestamp in microseconds, if a column gives it.
         package var timestamp: Int64?

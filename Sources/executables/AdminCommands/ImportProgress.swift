@@ -4,7 +4,9 @@ internal import Foundation
 package struct ImportProgress: Codable, Hashable, Sendable {
     /// What must be the same for an import to go on: the file, the table and the cluster.
     package struct Identity: Codable, Hashable, Sendable {
+        /// The size of the file.
         package var bytes: Int
+        /// When the file was changed last, in seconds since 1970.
         package var modified: Double
         /// A hash of the file's first bytes.
         package var head: String
@@ -29,6 +31,7 @@ package struct ImportProgress: Codable, Hashable, Sendable {
         }
     }
 
+    /// Which import it is.
     package var identity: Identity
     /// The rows at the file's start that are all written or rejected.
     package var rows: Int
@@ -78,9 +81,9 @@ package struct ImportProgress: Codable, Hashable, Sendable {
 package struct PrefixTracker: Sendable {
     /// A row that is done: where the next one starts, and whether it was rejected.
     package struct Mark: Hashable, Sendable {
-        package var offset: Int
-        package var line: Int
-        package var isRejected: Bool
+        var offset: Int
+        var line: Int
+        var isRejected: Bool
 
         /// A mark behind a row.
         package init(offset: Int, line: Int, isRejected: Bool = false) {

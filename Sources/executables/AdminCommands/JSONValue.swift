@@ -14,8 +14,8 @@ package indirect enum JSONValue: Hashable, Sendable, CustomStringConvertible {
 
     /// A member of an object.
     package struct Member: Hashable, Sendable {
-        package var name: String
-        package var value: JSONValue
+        var name: String
+        var value: JSONValue
 
         /// A member with its name.
         package init(_ name: String, _ value: JSONValue) {

@@ -2,6 +2,7 @@ package import ArgumentParser
 
 /// The command `martlet`, with all that an administrator asks of a cluster.
 package struct MartletCommand: AsyncParsableCommand {
+    /// Name, help and subcommands.
     package static let configuration = CommandConfiguration(
         commandName: "martlet",
         abstract: "Looks after a Martlet cluster: its nodes, its data and its models.",

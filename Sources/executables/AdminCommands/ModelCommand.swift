@@ -4,8 +4,8 @@ internal import Martlet
 
 /// A model's name, which stands in a keyspace.
 package struct ModelName: Hashable, Sendable, CustomStringConvertible {
-    package let keyspace: String
-    package let name: String
+    let keyspace: String
+    let name: String
 
     /// The name that a text such as `ml.ranker` gives; nil unless it has two plain parts.
     package init?(_ text: String) {

@@ -63,7 +63,8 @@ func plainText(_ value: CQLValue) -> String {
     case .vector(let floats): "[" + floats.map { String($0) }.joined(separator: ", ") + "]"
     case .list(let elements): "[" + elements.map(plainText).joined(separator: ", ") + "]"
     case .map(let entries):
-        "{" + entries.map { "\(plainText($0.key)): \(plainText($0.value))" }
+        "{"
+            + entries.map { "\(plainText($0.key)): \(plainText($0.value))" }
             .joined(separator: ", ") + "}"
     }
 }

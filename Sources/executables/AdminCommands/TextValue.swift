@@ -123,26 +123,34 @@ package struct TextValueParser: Sendable {
             }
             return .blob(bytes)
         case .vector(let dimension):
-            let floats = try elements(text, type).map { element throws(TextValueError) in
-                guard let float = Float(element) else {
-                    throw TextValueError(text, type, "'\(element)' is no number")
-                }
-                return float
-            }
-            guard floats.count == dimension else {
-                throw TextValueError(
-                    text,
-                    type,
-                    "\(dimension) numbers are needed, \(floats.count) are given"
-                )
-            }
-            return .vector(floats)
+            return .vector(try vector(text, dimension, type))
         case .list(let element, let elementType):
             let list = try elements(text, type).map { part throws(TextValueError) in
                 try value(part, element, elementType)
             }
             return .list(list)
         }
+    }
+
+    private static func vector(
+        _ text: String,
+        _ dimension: Int,
+        _ type: String
+    ) throws(TextValueError) -> [Float] {
+        let floats = try elements(text, type).map { element throws(TextValueError) in
+            guard let float = Float(element) else {
+                throw TextValueError(text, type, "'\(element)' is no number")
+            }
+            return float
+        }
+        guard floats.count == dimension else {
+            throw TextValueError(
+                text,
+                type,
+                "\(dimension) numbers are needed, \(floats.count) are given"
+            )
+        }
+        return floats
     }
 
     /// The elements of a JSON array of numbers, booleans or strings.

@@ -72,7 +72,7 @@ final class FakeServer: Sendable {
     private let channel: NIOLockedValueBox<(any Channel)?> = NIOLockedValueBox(nil)
     private let behaviour: Behaviour
 
-    /// - Parameter behaviour: answers a request and its number; nil leaves it to the server.
+    /// A server whose `behaviour` answers a request and its number; nil leaves it to the server.
     init(_ peer: Peer, behaviour: @escaping Behaviour = { _, _ in nil }) {
         local = NIOLockedValueBox(peer)
         self.behaviour = behaviour

@@ -158,7 +158,11 @@ struct MartletClientTests {
         try await client.execute("INSERT a", 1, timestamp: 42)
         try await client.execute("SELECT a", 1)
         let stamps = server.requests.compactMap { request -> Int64?? in
-            if case .execute(_, let parameters) = request { parameters.defaultTimestamp } else { nil }
+            if case .execute(_, let parameters) = request {
+                parameters.defaultTimestamp
+            } else {
+                nil
+            }
         }
         let own = stamps.prefix(50).compactMap { $0 }
         #expect(own.count == 50)

@@ -104,7 +104,9 @@ struct ValueTests {
     }
 
     @Test func `a value of any type can be read without knowing it`() async throws {
-        #expect(try await echo([1, 2], as: .list(.int)).value("v") == .list([.integer(1), .integer(2)]))
+        #expect(
+            try await echo([1, 2], as: .list(.int)).value("v") == .list([.integer(1), .integer(2)])
+        )
         #expect(try await echo([Float(1)], as: .vector(dimension: 1)).value(at: 0) == .vector([1]))
         let map = try await echo(["k": true], as: .map(.text, .boolean)).value("v")
         #expect(map == .map([CQLValue.Entry(key: .text("k"), value: .boolean(true))]))

@@ -323,6 +323,43 @@ struct NativeServerTests {
         }
     }
 
+    @Test func `an answer over the limit becomes an error on its stream`() async throws {
+        var configuration = NativeServerConfiguration()
+        configuration.responseBytesMax = 1000
+        try await TestServer.run(configuration) { server in
+            let client = try await TestClient.ready(server)
+            try await client.query("big 2000", 1)
+            let answer = try await client.responses(2).last
+            #expect(answer?.stream == 1)
+            #expect(answer?.error?.detail == .invalid)
+            #expect(answer?.error?.message.contains("the limit is 1000") == true)
+            try await client.query("big 991", 2)
+            #expect(try await client.responses(3).last?.response == .void)
+        }
+    }
+
+    @Test func `requests of a client with too many unread answers are OVERLOADED`() async throws {
+        var configuration = NativeServerConfiguration()
+        configuration.pendingOutputBytesSoftMax = 2 << 20
+        try await TestServer.run(configuration) { server in
+            let client = try await TestClient.ready(server, isReading: false)
+            var bytes: [UInt8] = []
+            for stream in Int16(1)...64 {
+                let query = Request.query("big 1048576", QueryParameters(consistency: .one))
+                bytes += try TestClient.bytes(query, stream)
+            }
+            client.post(bytes)
+            let executed = try await eventually { try await server.executedCount > 0 }
+            #expect(executed)
+            try await client.read()
+            let answers = try await client.responses(65)
+            #expect(answers.map(\.stream).sorted() == Array(0...64))
+            let refused = answers.count { $0.error?.detail == .overloaded }
+            #expect(refused > 0)
+            #expect(try await server.executedCount == 64 - refused)
+        }
+    }
+
     @Test func `closing all closes every client`() async throws {
         try await TestServer.run { server in
             let clients = [try await TestClient.ready(server), try await TestClient.ready(server)]

@@ -133,7 +133,8 @@ struct TestServer: Sendable {
 ///
 /// Not 127.0.0.1: between this and the listening, any connection could be given the port.
 func freeAddress(on group: any EventLoopGroup) async throws -> SocketAddress {
-    let host = "127.\(Int.random(in: 1...254)).\(Int.random(in: 1...254)).\(Int.random(in: 1...254))"
+    let host =
+        "127.\(Int.random(in: 1...254)).\(Int.random(in: 1...254)).\(Int.random(in: 1...254))"
     let probe = try await ServerBootstrap(group: group).bind(host: host, port: 0).get()
     let address = try SocketAddress(ipAddress: host, port: probe.localAddress?.port ?? 0)
     try await probe.close().get()

@@ -98,8 +98,27 @@ struct NodeConfigurationTests {
         #expect(configuration.sliceCount == NodeConfiguration().sliceCount)
     }
 
+    @Test func `addresses and bounds that cannot work together are told of`() {
+        let problems = problems(
+            """
+            listen_address: 0.0.0.0
+            native_port: 7000
+            seeds: ["localhost:7000", "127.0.0.1"]
+            scoring: {model_mib_max: 64}
+            bootstrap:
+            """
+        )
+        #expect(problems.count == 5)
+        for words in ["0.0.0.0", "both 7000", "localhost:7000", "127.0.0.1 is not", "one frame"] {
+            #expect(problems.contains { $0.contains(words) }, "\(words): \(problems)")
+        }
+    }
+
     @Test func `every field is read: a change of each alone shows`() throws {
-        let changes = ["sync": "periodic", "level": "debug", "slice_count": "2048"]
+        let changes = [
+            "sync": "periodic", "level": "debug", "slice_count": "2048",
+            "listen_address": "127.0.0.9",
+        ]
         for field in try reference() {
             let leaf = String(field.name.split(separator: ".").last ?? "")
             let yaml = try reference { name, value in

@@ -80,8 +80,14 @@ struct OutputTests {
     @Test(arguments: [
         ["status", "--contact-points", "127.0.0.1:9042", "--format", "json"],
         ["ring", "show", "--tokens"],
-        ["import", "f.csv", "--table", "ml.t", "--timestamp-column", "at", "--timestamp-unit", "s"],
-        ["import", "f.csv", "--table", "ml.t", "--no-resume", "--consistency", "one", "--null", ""],
+        [
+            "import", "f.csv", "--table", "ml.t", "--timestamp-column", "at", "--timestamp-unit",
+            "s",
+        ],
+        [
+            "import", "f.csv", "--table", "ml.t", "--no-resume", "--consistency", "one", "--null",
+            "",
+        ],
         ["model", "push", "m.onnx", "--name", "ml.ranker", "--contact-points", "a,b:9043"],
         ["model", "list"],
         ["model", "remove", "ml.ranker", "--yes"],
