@@ -190,7 +190,7 @@ def test_all_problems_of_a_configuration_are_said_at_once(
 
 
 @pytest.mark.parametrize(
-    "text", ["data_directory:\n", "[1, 2", "- a\n- b\n", "\x00\x01", "data_directory: {a: 1}\n"]
+    "text", ["just text\n", "[1, 2", "- a\n- b\n", "\x00\x01", "data_directory: {a: 1}\n"]
 )
 def test_a_broken_configuration_is_an_error(tmp_path: Path, processes: list[Process], text: str):
     node = Process(tmp_path, text)

@@ -103,7 +103,7 @@ def test_the_cli_shows_status_ring_and_models(movies: Ring) -> None:
 def test_the_cli_fails_plainly(movies: Ring) -> None:
     assert "nope" in cli(movies, "cql", "SELECT nope FROM ml.movies WHERE movie_id = 1", code=1)
     output = run(
-        build_folder() / "martlet", "status", "--contact-points", "127.0.0.1:1", code=1
+        build_folder() / "martlet", "status", "--contact-points", "127.0.0.1:1", code=10
     )
     assert "127.0.0.1:1" in output
 

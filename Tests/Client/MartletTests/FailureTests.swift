@@ -191,7 +191,7 @@ struct FailureTests {
         try await server.stop()
     }
 
-    @Test func `close lets requests under way end`() async throws {
+    @Test func `close gives up on requests that are not answered in time`() async throws {
         let server = try await FakeServer.start { request, _ in
             if case .query("INSERT a", _) = request { .silence } else { nil }
         }
