@@ -68,6 +68,7 @@ let argumentParser = Target.Dependency.product(
     package: "swift-argument-parser"
 )
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let serviceLifecycle = Target.Dependency.product(
@@ -87,8 +88,10 @@ let package = Package(
         .library(name: "Martlet", targets: ["Martlet"]),
         .executable(name: "martletd", targets: ["martletd"]),
         .executable(name: "martlet", targets: ["MartletCLI"]),
+        .executable(name: "martlet-bench", targets: ["MartletBench"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", exact: "0.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
@@ -233,7 +236,7 @@ let package = Package(
         library(
             "Martlet",
             in: "Client",
-            ["ByteCoding", "Catalog", "NativeProtocol", "TokenPlacement"] + client
+            ["Catalog", "NativeProtocol", "TokenPlacement"] + client
         ),
         tests(
             of: "Martlet",
@@ -242,7 +245,21 @@ let package = Package(
         ),
         // Programs.
         library("AdminCommands", in: "executables", ["Martlet", argumentParser]),
-        program("MartletCLI", in: "martlet", ["AdminCommands"]),
+        .testTarget(
+            name: "MartletCLITests",
+            dependencies: ["AdminCommands", "Martlet", argumentParser],
+            path: "Tests/executables/MartletCLITests",
+            swiftSettings: settings
+        ),
+        program("MartletCLI", in: "martlet", ["AdminCommands", argumentParser]),
+        program(
+            "MartletBench",
+            in: "martlet-bench",
+            [
+                "Catalog", "Martlet", "NativeProtocol", argumentParser, histogram, nioCore,
+                nioPosix,
+            ]
+        ),
         program(
             "martletd",
             in: "martletd",

@@ -4,8 +4,9 @@ internal import NIOCore
 internal import OnnxScoring
 internal import PeerMessages
 
-/// What names a loaded model: its bytes, and the signature that says where arguments go in them. The
-/// same bytes may have been pushed under two names with different signatures.
+/// What names a loaded model: its bytes, and the signature that says where arguments go in them.
+///
+/// The same bytes may have been pushed under two names with different signatures.
 struct ModelKey: Hashable, Sendable {
     let hash: ModelHash
     let signature: ModelSignature
@@ -36,7 +37,8 @@ final class ModelRegistry: Sendable {
         return content.withLockedValue { content in
             if let loaded = content.models[key] { return .success(loaded.model) }
             let reason = content.failures[key] ?? "it is not loaded yet"
-            let text = "model \(String("\(key.hash)".prefix(12))) is not ready on this node: \(reason)"
+            let name = "\(key.hash)".prefix(12)
+            let text = "model \(name) is not ready on this node: \(reason)"
             return .failure(PeerFailure(code: .modelNotReady, text: text))
         }
     }

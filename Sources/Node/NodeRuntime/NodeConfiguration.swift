@@ -114,7 +114,9 @@ package struct NodeConfiguration: Equatable, Sendable {
             )
         }
         if nativePort == internodePort {
-            reader.problem("native_port and internode_port are both \(nativePort); they must differ")
+            reader.problem(
+                "native_port and internode_port are both \(nativePort); they must differ"
+            )
         }
         for seed in seeds {
             let colon = seed.lastIndex(of: ":") ?? seed.startIndex

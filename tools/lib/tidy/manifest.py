@@ -187,6 +187,8 @@ def _find_folder(root: Path, name: str, kind: str, labels: dict[str, str]) -> st
     """The folder: as the manifest's functions make it, else the one that bears the name."""
     top = "Tests" if kind == "tests" else "Sources"
     folder = _literal(labels.get("in") or "")
+    if folder is not None and kind == "program":
+        return f"{top}/executables/{folder}"
     if folder is not None:
         return f"{top}/{folder}/{name}"
     found = sorted(path for path in (root / top).rglob(name) if path.is_dir())
