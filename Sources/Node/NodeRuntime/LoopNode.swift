@@ -19,6 +19,9 @@ final class LoopNode: PeerReceiver {
     /// This node's epoch, so that only news go to the control plane.
     var epoch = Epoch.zero
 
+    /// The epoch of the sender of the message that is being received.
+    private var senderEpoch = Epoch.zero
+
     init(
         replica: LoopReplica,
         control: NIOLoopBound<ControlPlane>,
@@ -36,6 +39,7 @@ final class LoopNode: PeerReceiver {
     }
 
     func epochSeen(_ epoch: Epoch, from peer: NodeID) {
+        senderEpoch = epoch
         guard epoch > self.epoch else { return }
         controlLoop.execute { [control] in control.value.epochSeen(epoch, from: peer) }
     }
@@ -52,11 +56,17 @@ final class LoopNode: PeerReceiver {
     ) {
         switch message {
         case .write(let mutations):
-            replica.write(mutations) { reply(Self.message($0) { .done }) }
+            catchingUp(with: peer, { [replica] in replica.write(mutations, completion: $0) }) {
+                reply(Self.message($0) { .done })
+            }
         case .read(let request):
-            replica.read(request) { reply(Self.message($0) { .rows($0) }) }
+            catchingUp(with: peer, { [replica] in replica.read(request, completion: $0) }) {
+                reply(Self.message($0) { .rows($0) })
+            }
         case .score(let request):
-            replica.score(request) { reply(Self.message($0) { .scored($0) }) }
+            catchingUp(with: peer, { [replica] in replica.score(request, completion: $0) }) {
+                reply(Self.message($0) { .scored($0) })
+            }
         case .gossip(let bytes):
             controlLoop.execute { [control] in control.value.gossipReceived(bytes, from: peer) }
         case .logEntries(let entries):
@@ -89,6 +99,30 @@ final class LoopNode: PeerReceiver {
                 await models.chunk(of: hash, offset: offset, count: count)
             }
         case .proposed, .done, .rows, .scored, .modelBytes, .failed: break  // Replies to nothing.
+        }
+    }
+
+    /// Does what a node asks for; where this node lacks a table and is behind the asker, it first
+    /// fetches the log up to the asker's epoch. So a node that was down takes writes to tables that
+    /// were made meanwhile.
+    private func catchingUp<Value>(
+        with peer: NodeID,
+        _ attempt: @escaping (@escaping LoopReplica.Completion<Value>) -> Void,
+        _ completion: @escaping LoopReplica.Completion<Value>
+    ) {
+        let asked = senderEpoch
+        attempt { [self] result in
+            guard case .failure(let failure) = result, failure.code == .unknownTable, asked > epoch
+            else {
+                completion(result)
+                return
+            }
+            let again = NIOLoopBound({ attempt(completion) }, eventLoop: eventLoop)
+            controlLoop.execute { [control, eventLoop] in
+                control.value.wait(for: asked, from: peer) {
+                    eventLoop.execute { again.value() }
+                }
+            }
         }
     }
 

@@ -63,9 +63,11 @@ package struct MartletNode: Service {
                 try await running.serve(bootstrap: bootstrap)
             } catch {
                 await running.stop()
+                store.close()
                 throw error
             }
             await running.stop()
+            // Before the loops end: what the writer still has to say goes to them.
             store.close()
         } catch {
             try? await group.shutdownGracefully()

@@ -288,14 +288,10 @@ final class NodeAssembly: Sendable {
             )
             control.start()
         }
-        let listener = try await PeerListener.bind(
-            to: try SocketAddress(
-                ipAddress: configuration.listenAddress,
-                port: configuration.internodePort
-            ),
-            group: group,
-            peers: try await boundPeers()
-        )
+        let peers = try await boundPeers()
+        let listener = try await listening(configuration.internodePort, "internode_port") {
+            try await PeerListener.bind(to: $0, group: group, peers: peers)
+        }
         servers.withLockedValue { $0.0 = listener }
         try await withGracefulShutdownHandler {
             try await cancelWhenGracefulShutdown {
@@ -391,14 +387,39 @@ final class NodeAssembly: Sendable {
         server.limits.frameBodyBytesMax = configuration.frameMiBMax << 20
         server.connectionsMax = configuration.connectionsMax
         server.requestsInFlightMax = configuration.requestsInFlightMax
-        return try await NativeServer.bind(
-            to: try SocketAddress(
-                ipAddress: configuration.listenAddress,
-                port: configuration.nativePort
-            ),
-            group: group,
-            loops: native,
-            configuration: server
-        )
+        return try await listening(configuration.nativePort, "native_port") {
+            try await NativeServer.bind(
+                to: $0,
+                group: group,
+                loops: native,
+                configuration: server
+            )
+        }
     }
+
+    /// Opens a listener, and says which field is to blame if that fails.
+    private func listening<Listener>(
+        _ port: Int,
+        _ field: String,
+        _ bind: (SocketAddress) async throws -> Listener
+    ) async throws -> Listener {
+        let address = configuration.listenAddress
+        do {
+            return try await bind(try SocketAddress(ipAddress: address, port: port))
+        } catch {
+            throw NodeStartError(
+                text: """
+                    cannot listen at \(address):\(port) (listen_address, \(field)): \(error); is \
+                    another node or server running there?
+                    """
+            )
+        }
+    }
+}
+
+/// Why a node cannot start.
+struct NodeStartError: Error, CustomStringConvertible {
+    let text: String
+
+    var description: String { text }
 }

@@ -201,14 +201,18 @@ package struct NodeConfigurationError: Error, Equatable, CustomStringConvertible
 
 /// Takes fields out of nested maps by dotted names, and remembers what is wrong.
 private struct FieldReader {
+    private static let sections: Set<String> = [
+        "bootstrap", "threads", "storage", "native", "scoring", "timeouts", "logging",
+    ]
+
     private(set) var problems: [String] = []
     private var fields: [String: Any]
 
     init(_ fields: [String: Any]) {
         var flat: [String: Any] = [:]
         for (key, value) in fields {
-            if value is NSNull {
-                continue  // A section with nothing but comments.
+            if value is NSNull, Self.sections.contains(key) {
+                continue  // Nothing in it but comments.
             } else if let inner = value as? [String: Any] {
                 for (innerKey, innerValue) in inner { flat["\(key).\(innerKey)"] = innerValue }
             } else {

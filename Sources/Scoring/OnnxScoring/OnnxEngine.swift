@@ -65,20 +65,19 @@ package final class OnnxEngine: @unchecked Sendable {
         martlet_ort_close(pointer)
     }
 
-    /// Where the library is looked for, in order.
+    /// Where the library is looked for, in order: nowhere else if one is configured.
     ///
     /// - Parameters:
     ///   - configured: the configured file, or a folder with `libonnxruntime.so.1.*`.
     ///   - folders: what `tools/install-onnxruntime` fills.
     /// - Returns: paths and sonames for ``init(libraryPaths:arenaBytesMax:)``.
     package static func searchPaths(configured: String?, folders: [String] = []) -> [String] {
-        var paths: [String] = []
         if let configured, !configured.isEmpty {
+            // Who names a library means that one, not whatever else may be there.
             let inside = libraries(in: configured)
-            paths += inside.isEmpty ? [configured] : inside
+            return inside.isEmpty ? [configured] : inside
         }
-        paths += ["libonnxruntime.so.1", "libonnxruntime.so.1.21"]
-        return paths + folders.flatMap(libraries(in:))
+        return ["libonnxruntime.so.1", "libonnxruntime.so.1.21"] + folders.flatMap(libraries(in:))
     }
 
     /// Loads a model and checks it against its signature.
