@@ -102,9 +102,10 @@ final class LoopNode: PeerReceiver {
         }
     }
 
-    /// Does what a node asks for; where this node lacks a table and is behind the asker, it first
-    /// fetches the log up to the asker's epoch. So a node that was down takes writes to tables that
-    /// were made meanwhile.
+    /// Does what a node asks for, after fetching the log where this node is behind the asker and
+    /// lacks the table.
+    ///
+    /// So a node that was down takes writes to tables that were made meanwhile.
     private func catchingUp<Value>(
         with peer: NodeID,
         _ attempt: @escaping (@escaping LoopReplica.Completion<Value>) -> Void,
