@@ -1,4 +1,5 @@
 package import Catalog
+internal import PeerMessages
 
 /// What kind of write a failure belongs to, as drivers' retry policies see it.
 package enum WriteType: String, Hashable, Sendable {
@@ -69,5 +70,25 @@ package enum CoordinationError: Error, Hashable, Sendable, CustomStringConvertib
             """
         case .overloaded(let text), .invalid(let text), .scoringFailed(let text): text
         }
+    }
+}
+
+extension CoordinationError {
+    /// What a read or a scoring fails with, after the last replica that could be asked failed.
+    init(_ failure: PeerFailure, _ count: AnswerCount, failures: Int, dataPresent: Bool) {
+        self =
+            switch failure.code {
+            case .disconnected: .readTimeout(count, dataPresent: dataPresent)
+            case .overloaded: .overloaded(failure.text)
+            case .invalid: .invalid(failure.text)
+            case .modelNotReady: .scoringFailed(failure.text)
+            case .failed, .unknownTable:
+                .readFailure(
+                    count,
+                    failures: failures,
+                    dataPresent: dataPresent,
+                    text: failure.text
+                )
+            }
     }
 }

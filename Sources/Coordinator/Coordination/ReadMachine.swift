@@ -199,7 +199,7 @@ package struct ReadMachine: Sendable {
             failures += 1
             for part in parts {
                 guard let spare = takeSpare(of: part.group) else {
-                    fail(group: part.group, failure, &actions)
+                    fail(failure, &actions)
                     return
                 }
                 ask(spare, [part], &actions)
@@ -208,7 +208,7 @@ package struct ReadMachine: Sendable {
             guard case .repairing(let merged, _) = groups[index].phase else { return }
             failures += 1
             guard let spare = takeSpare(of: index) else {
-                fail(group: index, failure, &actions)
+                fail(failure, &actions)
                 return
             }
             repair(spare, group: index, merged: merged, stale: nil, &actions)
@@ -356,25 +356,14 @@ package struct ReadMachine: Sendable {
         finish(.answer(rows), &actions)
     }
 
-    private mutating func fail(
-        group index: Int,
-        _ failure: PeerFailure,
-        _ actions: inout [Action]
-    ) {
-        switch failure.code {
-        case .disconnected:
-            finish(.fail(.readTimeout(count, dataPresent: isDataPresent)), &actions)
-        case .overloaded: finish(.fail(.overloaded(failure.text)), &actions)
-        case .invalid: finish(.fail(.invalid(failure.text)), &actions)
-        case .failed, .unknownTable, .modelNotReady:
-            let error = CoordinationError.readFailure(
-                count,
-                failures: failures,
-                dataPresent: isDataPresent,
-                text: failure.text
-            )
-            finish(.fail(error), &actions)
-        }
+    private mutating func fail(_ failure: PeerFailure, _ actions: inout [Action]) {
+        let error = CoordinationError(
+            failure,
+            count,
+            failures: failures,
+            dataPresent: isDataPresent
+        )
+        finish(.fail(error), &actions)
     }
 
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {

@@ -253,7 +253,7 @@ package struct ScoreMachine: Sendable {
                 if spare != nil { exchanged.append(index) }
             }
             guard let spare else {
-                fail(index, failure, &actions)
+                fail(failure, &actions)
                 return
             }
             groups[index].asked.insert(spare)
@@ -428,25 +428,9 @@ package struct ScoreMachine: Sendable {
         return top.sorted().map(\.payload)
     }
 
-    private mutating func fail(
-        _ index: Int,
-        _ failure: PeerFailure,
-        _ actions: inout [Action]
-    ) {
-        switch failure.code {
-        case .disconnected: finish(.fail(.readTimeout(count, dataPresent: false)), &actions)
-        case .overloaded: finish(.fail(.overloaded(failure.text)), &actions)
-        case .invalid: finish(.fail(.invalid(failure.text)), &actions)
-        case .modelNotReady: finish(.fail(.scoringFailed(failure.text)), &actions)
-        case .failed, .unknownTable:
-            let error = CoordinationError.readFailure(
-                count,
-                failures: failures,
-                dataPresent: false,
-                text: failure.text
-            )
-            finish(.fail(error), &actions)
-        }
+    private mutating func fail(_ failure: PeerFailure, _ actions: inout [Action]) {
+        let error = CoordinationError(failure, count, failures: failures, dataPresent: false)
+        finish(.fail(error), &actions)
     }
 
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {
