@@ -10,7 +10,6 @@ struct RequestTimeouts: Sendable {
     var read = Duration.seconds(5)
     var write = Duration.seconds(2)
     var score = Duration.seconds(5)
-    var schema = Duration.seconds(10)
     var modelPush = Duration.seconds(60)
 }
 

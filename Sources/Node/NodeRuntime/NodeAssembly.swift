@@ -240,7 +240,6 @@ final class NodeAssembly: Sendable {
                 read: .milliseconds(configuration.readMilliseconds),
                 write: .milliseconds(configuration.writeMilliseconds),
                 score: .milliseconds(configuration.scoreMilliseconds),
-                schema: .milliseconds(configuration.schemaMilliseconds),
                 modelPush: .milliseconds(configuration.modelPushMilliseconds)
             ),
             view: ClusterView(node: node, state: ClusterState(), alive: [node])
