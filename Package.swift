@@ -120,6 +120,19 @@ let package = Package(
             in: "Coordinator",
             ["Catalog", "PeerMessages", "Scoring", "Storage", "TokenPlacement"]
         ),
+        library(
+            "Replication",
+            in: "Replica",
+            ["ByteCoding", "Catalog", "PeerMessages", "Storage", "TokenPlacement"]
+        ),
+        library(
+            "NodeCore",
+            in: "Node",
+            [
+                "ByteCoding", "Catalog", "ClusterLog", "Coordination", "Gossip", "PeerMessages",
+                "Replication", "Storage", "SystemTables", "TokenPlacement",
+            ]
+        ),
         library("Scoring", in: "Scoring", ["Catalog"]),
         library("NativeProtocol", in: "Connection", ["ByteCoding", "Catalog"]),
         library("CQLSyntax", in: "Language"),
@@ -144,12 +157,17 @@ let package = Package(
             exclude: ["Golden"]
         ),
         tests(of: "Scoring", in: "Scoring", ["Catalog"]),
+        tests(
+            of: "Replication",
+            in: "Replica",
+            ["ByteCoding", "Catalog", "PeerMessages", "Storage", "TokenPlacement"]
+        ),
         tests(of: "NativeProtocol", in: "Connection", ["ByteCoding", "Catalog"]),
         tests(of: "CQLSyntax", in: "Language"),
         tests(
             of: "CQL",
             in: "Language",
-            ["CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement"]
+            ["ByteCoding", "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement"]
         ),
         tests(
             of: "PeerMessages",
@@ -201,15 +219,15 @@ let package = Package(
             dependencies: ["CRocksDB"],
             path: "Sources/Verification/CSimulatedDisk"
         ),
-        tests(of: "RocksStorage", in: "Storage", ["CSimulatedDisk", "Storage"]),
+        tests(of: "RocksStorage", in: "Storage", ["CSimulatedDisk", "Catalog", "Storage"]),
         tests(of: "OnnxScoring", in: "Scoring", ["Catalog", "Scoring"]),
         library(
             "NodeRuntime",
             in: "Node",
             [
                 "CQL", "CQLSyntax", "Catalog", "ClusterLog", "Coordination", "Gossip", "Internode",
-                "NativeProtocol", "NativeServer", "OnnxScoring", "PeerMessages", "RocksStorage",
-                "Scoring", "Storage", "SystemTables", "TokenPlacement", nioCore, nioPosix,
+                "NativeProtocol", "NativeServer", "NodeCore", "OnnxScoring", "PeerMessages",
+                "Replication", "RocksStorage", "Scoring", "Storage", "SystemTables", "TokenPlacement", nioCore, nioPosix,
                 nioConcurrencyHelpers, crypto, logging, yams, serviceLifecycle,
             ]
         ),

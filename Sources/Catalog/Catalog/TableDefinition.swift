@@ -71,6 +71,30 @@ package struct ColumnDefinition: Hashable, Sendable {
     }
 }
 
+/// What an acknowledged write of a table survives.
+package enum TableDurability: UInt8, Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    /// The end of the process at once, the loss of power only after the next periodic sync.
+    case periodic = 0
+    /// The loss of power: replicas sync before they answer.
+    case synced = 1
+
+    /// The durability that a table option names, or nil.
+    package init?(optionValue: String) {
+        guard let found = Self.allCases.first(where: { $0.description == optionValue }) else {
+            return nil
+        }
+        self = found
+    }
+
+    /// The value of the table option `durability`.
+    package var description: String {
+        switch self {
+        case .periodic: "periodic"
+        case .synced: "synced"
+        }
+    }
+}
+
 /// A table's settings beyond its columns.
 package struct TableOptions: Hashable, Sendable {
     /// Free text.
@@ -79,16 +103,20 @@ package struct TableOptions: Hashable, Sendable {
     package var defaultTimeToLiveSeconds: Int32
     /// How long a tombstone is kept at the least, in seconds (Cassandra's default is ten days).
     package var gcGraceSeconds: Int32
+    /// What its acknowledged writes survive (Martlet's own).
+    package var durability: TableDurability
 
     /// Options, Cassandra's defaults where not given.
     package init(
         comment: String = "",
         defaultTimeToLiveSeconds: Int32 = 0,
-        gcGraceSeconds: Int32 = 864_000
+        gcGraceSeconds: Int32 = 864_000,
+        durability: TableDurability = .synced
     ) {
         self.comment = comment
         self.defaultTimeToLiveSeconds = defaultTimeToLiveSeconds
         self.gcGraceSeconds = gcGraceSeconds
+        self.durability = durability
     }
 }
 

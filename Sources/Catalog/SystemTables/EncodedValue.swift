@@ -21,6 +21,15 @@ struct EncodedValue {
     /// An epoch, as a `bigint`.
     static func epoch(_ value: Epoch) -> Self { integer(Int64(clamping: value.value)) }
 
+    /// A point in time, given in seconds since 1970.
+    static func timestamp(seconds: Int64) -> Self {
+        let (millis, isOver) = seconds.multipliedReportingOverflow(by: 1000)
+        return integer(isOver ? (seconds < 0 ? .min : .max) : millis)
+    }
+
+    /// A point in time, given in milliseconds since 1970.
+    static func timestamp(millis: Int64) -> Self { integer(millis) }
+
     static func double(_ value: Double) -> Self { integer(value.bitPattern) }
 
     static func uuid(_ value: NodeID) -> Self { Self(bytes: value.bytes) }

@@ -66,7 +66,7 @@ enum SchemaTables {
                 "crc_check_chance": .double(1),
                 "dclocal_read_repair_chance": .double(0),
                 "default_time_to_live": .int(Int(table.options.defaultTimeToLiveSeconds)),
-                "extensions": .map([]),
+                "extensions": .map(extensions(of: table.options)),
                 // Without it drivers assume COMPACT STORAGE.
                 "flags": .set(["compound"]),
                 "gc_grace_seconds": .int(Int(table.options.gcGraceSeconds)),
@@ -214,6 +214,13 @@ enum SchemaTables {
             ("chunk_length_in_kb", "16"),
             ("class", "org.apache.cassandra.io.compress.LZ4Compressor"),
         ])
+    }
+
+    /// Martlet's own options where they are not the default; drivers pass over what they do not
+    /// know here.
+    private static func extensions(of options: TableOptions) -> [(String, String)] {
+        options.durability == .synced
+            ? [] : [("martlet.durability", options.durability.description)]
     }
 
     /// The tables of the local system keyspaces and of the users', by keyspace and name.

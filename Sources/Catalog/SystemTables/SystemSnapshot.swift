@@ -24,6 +24,8 @@ package struct SystemSnapshot: Sendable {
     package var schemaVersions: [NodeID: NodeID]
     /// The bytes that nodes store; what is not known shows as null.
     package var loadBytes: [NodeID: Int]
+    /// What this node alone knows about its own work.
+    package var activity: NodeActivity
 
     /// A snapshot with all its parts.
     package init(
@@ -36,7 +38,8 @@ package struct SystemSnapshot: Sendable {
         nativeProtocolVersion: String = "4",
         epochs: [NodeID: Epoch] = [:],
         schemaVersions: [NodeID: NodeID] = [:],
-        loadBytes: [NodeID: Int] = [:]
+        loadBytes: [NodeID: Int] = [:],
+        activity: NodeActivity = NodeActivity()
     ) {
         self.state = state
         self.node = node
@@ -48,6 +51,7 @@ package struct SystemSnapshot: Sendable {
         self.epochs = epochs
         self.schemaVersions = schemaVersions
         self.loadBytes = loadBytes
+        self.activity = activity
     }
 
     /// The nodes in the order of their ids, each with its published tokens.

@@ -14,6 +14,7 @@ package enum SystemTables {
 
     private static let all: [SystemTable] =
         NodeTables.all + SchemaTables.all + VirtualSchemaTables.all + MartletTables.all
+        + ActivityTables.all
 
     private static let byID: [TableID: SystemTable] = Dictionary(
         uniqueKeysWithValues: all.map { ($0.definition.id, $0) }

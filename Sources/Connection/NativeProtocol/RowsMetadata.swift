@@ -28,6 +28,9 @@ package struct ColumnSpecification: Hashable, Sendable {
 
 /// What stands before the rows of a result (section 4.2.5.2).
 package struct RowsMetadata: Hashable, Sendable {
+    /// The bit that says that a paging state follows.
+    static let hasMorePagesFlag: Int32 = 0x0002
+
     /// How many cells a row has.
     package var columnCount: Int
     /// The columns, or nil if they are left out because the client knows them.
@@ -88,7 +91,7 @@ private struct MetadataFlags: OptionSet {
     let rawValue: Int32
 
     static let globalTableSpecification = MetadataFlags(rawValue: 0x0001)
-    static let hasMorePages = MetadataFlags(rawValue: 0x0002)
+    static let hasMorePages = MetadataFlags(rawValue: RowsMetadata.hasMorePagesFlag)
     static let noMetadata = MetadataFlags(rawValue: 0x0004)
 }
 

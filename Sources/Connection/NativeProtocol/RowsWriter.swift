@@ -6,7 +6,8 @@ import ByteCoding
 /// number of rows and the frame's length are patched at the end.
 package struct RowsWriter: Sendable {
     private var bytes: [UInt8]
-    private let rowCountOffset: Int
+    private let metadataOffset: Int
+    private var rowCountOffset: Int
     private let columnCount: Int
     private var cellCount = 0
 
@@ -34,6 +35,7 @@ package struct RowsWriter: Sendable {
         )
         builder.writer.writeExtras(extras)
         builder.writer.writeInt32(ResultKind.rows.rawValue)
+        metadataOffset = builder.writer.count
         builder.writer.writeRowsMetadata(metadata)
         builder.writer.writeInt32(0)
         bytes = builder.finish()
@@ -73,7 +75,12 @@ package struct RowsWriter: Sendable {
     package mutating func appendNull() { appendLength(-1) }
 
     /// The whole frame; the last row must be whole.
-    package consuming func finish() -> [UInt8] {
+    ///
+    /// - Parameter pagingState: where the next page starts, if that is known only now; the
+    ///   metadata must not have told one.
+    /// - Returns: the frame.
+    package consuming func finish(pagingState: [UInt8]? = nil) -> [UInt8] {
+        if let pagingState { insert(pagingState) }
         precondition(
             columnCount == 0 ? cellCount == 0 : cellCount % columnCount == 0,
             "\(cellCount) cells are no whole rows of \(columnCount) columns"
@@ -81,6 +88,19 @@ package struct RowsWriter: Sendable {
         patch(UInt32(rowCount), at: rowCountOffset)
         patch(UInt32(bytes.count - FrameHeader.byteCount), at: 5)
         return bytes
+    }
+
+    /// Puts a paging state behind the number of columns, and its flag before it.
+    private mutating func insert(_ pagingState: [UInt8]) {
+        let hasMorePages = UInt8(RowsMetadata.hasMorePagesFlag)
+        precondition(
+            bytes[metadataOffset + 3] & hasMorePages == 0,
+            "the metadata told a paging state already"
+        )
+        bytes[metadataOffset + 3] |= hasMorePages
+        let length = withUnsafeBytes(of: Int32(pagingState.count).bigEndian) { Array($0) }
+        bytes.insert(contentsOf: length + pagingState, at: metadataOffset + 8)
+        rowCountOffset += 4 + pagingState.count
     }
 
     private mutating func appendLength(_ count: Int32) {

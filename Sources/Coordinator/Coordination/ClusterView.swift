@@ -38,9 +38,9 @@ package struct ClusterView: Sendable {
     /// The datacenter of this node.
     package var datacenter: String { state.nodes[node]?.location.datacenter ?? "" }
 
-    /// How many replicas must answer at a level, for data placed so.
+    /// How many replicas must answer a read at a level, for data placed so.
     ///
-    /// - Throws: ``CoordinationError/invalid(_:)`` for a level that is not supported here.
+    /// - Throws: ``CoordinationError/invalid(_:)`` for a level that reads cannot have.
     package func required(
         _ consistency: ConsistencyLevel,
         _ placement: ReplicaTable
@@ -52,27 +52,30 @@ package struct ClusterView: Sendable {
         case .quorum: return placement.replicationFactor / 2 + 1
         case .all: return placement.replicationFactor
         case .localQuorum: return placement.replicationFactor(in: datacenter) / 2 + 1
-        case .any, .eachQuorum, .serial, .localSerial:
+        case .any, .eachQuorum:
             throw .invalid(
                 """
-                consistency level \(consistency) is not supported; use ONE, TWO, THREE, QUORUM, \
-                ALL, LOCAL_ONE or LOCAL_QUORUM
+                consistency level \(consistency) is not supported for reads; use ONE, TWO, THREE, \
+                QUORUM, ALL, LOCAL_ONE or LOCAL_QUORUM
                 """
             )
+        case .serial, .localSerial: throw .unsupported(consistency)
         }
     }
 
     /// Groups partitions by their replicas and orders each group's candidates.
     ///
-    /// This node comes first, then the nodes that can serve the most keys of the request, so that
-    /// few messages suffice.
+    /// This node comes first, unless it is markedly slower than the others, then those of its
+    /// datacenter, then the fast ones, then the nodes that can serve the most keys of the request,
+    /// so that few messages suffice.
     ///
     /// - Throws: ``CoordinationError/unavailable(consistency:required:alive:)`` if a group has too
     ///   few living replicas.
     package func group(
         _ partitions: [PartitionRef],
         keyspace: String,
-        consistency: ConsistencyLevel
+        consistency: ConsistencyLevel,
+        latencies: LatencyTracker? = nil
     ) throws(CoordinationError) -> [KeyGroup] {
         let placement = try placement(of: keyspace)
         let required = try required(consistency, placement)
@@ -105,7 +108,14 @@ package struct ClusterView: Sendable {
                 )
             )
         }
-        orderCandidates(of: &groups)
+        var coverage: [NodeID: Int] = [:]
+        for group in groups {
+            for candidate in group.candidates {
+                coverage[candidate, default: 0] += group.keys.count
+            }
+        }
+        let order = CandidateOrder(self, coverage: coverage, latencies: latencies)
+        for index in groups.indices { order.sort(&groups[index].candidates) }
         return groups
     }
 
@@ -126,24 +136,6 @@ package struct ClusterView: Sendable {
     /// Whether a node stands in this node's datacenter.
     package func isLocal(_ other: NodeID) -> Bool {
         state.nodes[other]?.location.datacenter == datacenter
-    }
-
-    private func orderCandidates(of groups: inout [KeyGroup]) {
-        var coverage: [NodeID: Int] = [:]
-        for group in groups {
-            for candidate in group.candidates {
-                coverage[candidate, default: 0] += group.keys.count
-            }
-        }
-        func rank(_ candidate: NodeID) -> (Int, Int, Int, NodeID) {
-            (
-                candidate == node ? 0 : 1, isLocal(candidate) ? 0 : 1,
-                -coverage[candidate, default: 0], candidate
-            )
-        }
-        for index in groups.indices {
-            groups[index].candidates.sort { rank($0) < rank($1) }
-        }
     }
 }
 

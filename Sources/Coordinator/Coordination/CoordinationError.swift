@@ -6,6 +6,8 @@ package enum WriteType: String, Hashable, Sendable {
     case simple = "SIMPLE"
     case batch = "BATCH"
     case unloggedBatch = "UNLOGGED_BATCH"
+    /// The log of a logged batch, before any of its writes.
+    case batchLog = "BATCH_LOG"
 }
 
 /// How many answers a request got, and how many it needed.
@@ -74,6 +76,16 @@ package enum CoordinationError: Error, Hashable, Sendable, CustomStringConvertib
 }
 
 extension CoordinationError {
+    /// The refusal of a level that only lightweight transactions can have.
+    static func unsupported(_ consistency: ConsistencyLevel) -> CoordinationError {
+        .invalid(
+            """
+            consistency level \(consistency) is not supported: lightweight transactions are not, \
+            yet; use QUORUM or LOCAL_QUORUM
+            """
+        )
+    }
+
     /// What a read or a scoring fails with, after the last replica that could be asked failed.
     init(_ failure: PeerFailure, _ count: AnswerCount, failures: Int, dataPresent: Bool) {
         self =
@@ -82,7 +94,7 @@ extension CoordinationError {
             case .overloaded: .overloaded(failure.text)
             case .invalid: .invalid(failure.text)
             case .modelNotReady: .scoringFailed(failure.text)
-            case .failed, .unknownTable:
+            case .failed, .unknownTable, .unreadable:
                 .readFailure(
                     count,
                     failures: failures,

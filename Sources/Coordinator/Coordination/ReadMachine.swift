@@ -8,6 +8,9 @@ package import TokenPlacement
 /// written back to who lacked something, and only then is the read answered.
 ///
 /// That last wait ("blocking read repair") is what keeps two QUORUM reads from going back in time.
+///
+/// Where replicas are slow, `speculate` asks one more of each group: whatever is awaited of the
+/// group (data, a digest, full rows, a repair), the first so many that do it are enough.
 package struct ReadMachine: Sendable {
     /// A group that a request asks for, and how.
     package struct Part: Hashable, Sendable {
@@ -56,11 +59,11 @@ package struct ReadMachine: Sendable {
     }
 
     private enum Phase: Sendable {
-        /// Waits for data and digests. Exits: all are there.
+        /// Waits for data and digests. Exits: as many as required are there, data among them.
         case gathering
-        /// Waits for the rows of all replicas that answered. Exits: all are there.
+        /// Waits for the rows of as many replicas as required. Exits: all are there.
         case reconciling
-        /// Waits for the stale replicas to write the merged rows. Exits: all did.
+        /// Waits for replicas to write the merged rows. Exits: as many did as were stale.
         case repairing(merged: [[UInt8]?], pending: Int)
         case done
     }
@@ -69,9 +72,14 @@ package struct ReadMachine: Sendable {
         let group: KeyGroup
         var phase = Phase.gathering
         var contacted: Set<NodeID> = []
+        var isSpeculated = false
         var data: (node: NodeID, reply: ReadGroupReply)?
         var digests: [(node: NodeID, digest: RowDigest)] = []
         var versions: [(node: NodeID, rows: [[UInt8]?])] = []
+        /// The requests under way for rows, for digests and for repairs.
+        var openRows = 0
+        var openDigests = 0
+        var openRepairs = 0
 
         /// The replicas that did what the phase waits for, as time-outs tell it.
         var answered: Int {
@@ -81,6 +89,29 @@ package struct ReadMachine: Sendable {
             case .repairing(_, let pending): group.required - pending
             case .done: group.required
             }
+        }
+
+        /// How a spare must be asked now, or nil if what is under way can still be enough.
+        var needed: ReadRequest.Mode? {
+            switch phase {
+            case .gathering:
+                if data == nil, openRows == 0 { return rowsMode }
+                return answered + openRows + openDigests < group.required ? .digest : nil
+            case .reconciling:
+                return versions.count + openRows < group.required ? .data : nil
+            case .repairing, .done: return nil
+            }
+        }
+
+        /// How the first replica is asked: its digest is of use only if others are compared.
+        var rowsMode: ReadRequest.Mode { group.required == 1 ? .rows : .data }
+
+        mutating func opened(_ mode: ReadRequest.Mode) {
+            if mode == .digest { openDigests += 1 } else { openRows += 1 }
+        }
+
+        mutating func closed(_ mode: ReadRequest.Mode) {
+            if mode == .digest { openDigests -= 1 } else { openRows -= 1 }
         }
     }
 
@@ -102,6 +133,8 @@ package struct ReadMachine: Sendable {
 
     /// The groups on which replicas were found to differ.
     package private(set) var repairedGroupCount = 0
+    /// The groups for which one replica more was asked because others were slow.
+    package private(set) var speculatedGroupCount = 0
 
     /// A machine for the keys of some groups.
     package init(
@@ -125,23 +158,41 @@ package struct ReadMachine: Sendable {
     package mutating func start(_ actions: inout [Action]) {
         guard case .initialized = state else { preconditionFailure("started twice: \(state)") }
         state = .running
-        var parts: [(node: NodeID, parts: [Part])] = []
-        var placeOfNode: [NodeID: Int] = [:]
+        var asks: [(node: NodeID, part: Part)] = []
         for index in groups.indices {
             let group = groups[index].group
             for (rank, node) in group.candidates.prefix(group.required).enumerated() {
                 groups[index].contacted.insert(node)
-                let part = Part(group: index, mode: rank == 0 ? .data : .digest)
-                if let place = placeOfNode[node] {
-                    parts[place].parts.append(part)
-                } else {
-                    placeOfNode[node] = parts.count
-                    parts.append((node, [part]))
-                }
+                let mode = rank == 0 ? groups[index].rowsMode : .digest
+                asks.append((node, Part(group: index, mode: mode)))
             }
         }
-        for (node, parts) in parts { ask(node, parts, &actions) }
+        ask(asks, &actions)
         if groups.isEmpty { answer(&actions) }
+    }
+
+    /// The replicas are slow: one more of each group that still waits is asked, once.
+    package mutating func speculate(_ actions: inout [Action]) {
+        guard case .running = state else { return }
+        var asks: [(node: NodeID, part: Part)] = []
+        for index in groups.indices where !groups[index].isSpeculated {
+            let mode: ReadRequest.Mode
+            switch groups[index].phase {
+            case .gathering:
+                mode = groups[index].data == nil ? groups[index].rowsMode : .digest
+            case .reconciling, .repairing: mode = .data
+            case .done: continue
+            }
+            guard let spare = takeSpare(of: index) else { continue }
+            groups[index].isSpeculated = true
+            speculatedGroupCount += 1
+            if case .repairing(let merged, _) = groups[index].phase {
+                repair(spare, group: index, merged: merged, stale: nil, &actions)
+            } else {
+                asks.append((spare, Part(group: index, mode: mode)))
+            }
+        }
+        ask(asks, &actions)
     }
 
     /// A replica answered a read, group by group as it was asked.
@@ -164,6 +215,7 @@ package struct ReadMachine: Sendable {
         }
         requests[request] = .closed
         for (part, reply) in zip(parts, replies) {
+            groups[part.group].closed(part.mode)
             receive(reply, mode: part.mode, group: part.group, from: node, &actions)
         }
         answerIfDone(&actions)
@@ -171,10 +223,10 @@ package struct ReadMachine: Sendable {
 
     /// A replica wrote the merged rows.
     package mutating func repairAcknowledged(request: Int, actions: inout [Action]) {
-        guard case .running = state, case .repair(_, let index) = requests[request],
-            case .repairing(let merged, let pending) = groups[index].phase
-        else { return }
+        guard case .running = state, case .repair(_, let index) = requests[request] else { return }
         requests[request] = .closed
+        groups[index].openRepairs -= 1
+        guard case .repairing(let merged, let pending) = groups[index].phase else { return }
         if pending == 1 {
             finish(group: index, rows: merged)
         } else {
@@ -197,16 +249,23 @@ package struct ReadMachine: Sendable {
         case .closed: return
         case .read(_, let parts):
             failures += 1
+            var asks: [(node: NodeID, part: Part)] = []
             for part in parts {
+                groups[part.group].closed(part.mode)
+                guard let mode = groups[part.group].needed else { continue }
                 guard let spare = takeSpare(of: part.group) else {
                     fail(failure, &actions)
                     return
                 }
-                ask(spare, [part], &actions)
+                asks.append((spare, Part(group: part.group, mode: mode)))
             }
+            ask(asks, &actions)
         case .repair(_, let index):
-            guard case .repairing(let merged, _) = groups[index].phase else { return }
             failures += 1
+            groups[index].openRepairs -= 1
+            guard case .repairing(let merged, let pending) = groups[index].phase,
+                groups[index].openRepairs < pending
+            else { return }
             guard let spare = takeSpare(of: index) else {
                 fail(failure, &actions)
                 return
@@ -241,9 +300,26 @@ package struct ReadMachine: Sendable {
 
     // MARK: Helpers
 
-    private mutating func ask(_ node: NodeID, _ parts: [Part], _ actions: inout [Action]) {
-        actions.append(.read(request: requests.count, from: node, parts: parts))
-        requests.append(.read(node: node, parts: parts))
+    /// Sends each node one request with all its parts.
+    private mutating func ask(
+        _ asks: [(node: NodeID, part: Part)],
+        _ actions: inout [Action]
+    ) {
+        var messages: [(node: NodeID, parts: [Part])] = []
+        var placeOfNode: [NodeID: Int] = [:]
+        for (node, part) in asks {
+            groups[part.group].opened(part.mode)
+            if let place = placeOfNode[node] {
+                messages[place].parts.append(part)
+            } else {
+                placeOfNode[node] = messages.count
+                messages.append((node, [part]))
+            }
+        }
+        for (node, parts) in messages {
+            actions.append(.read(request: requests.count, from: node, parts: parts))
+            requests.append(.read(node: node, parts: parts))
+        }
     }
 
     private mutating func takeSpare(of index: Int) -> NodeID? {
@@ -261,13 +337,14 @@ package struct ReadMachine: Sendable {
     ) {
         switch groups[index].phase {
         case .gathering:
-            if mode == .data {
+            // The rows of a second replica serve as its digest.
+            if mode != .digest, groups[index].data == nil {
                 groups[index].data = (node, reply)
             } else {
                 groups[index].digests.append((node, reply.digest))
             }
             guard let data = groups[index].data,
-                groups[index].answered == groups[index].group.required
+                groups[index].answered >= groups[index].group.required
             else { return }
             if groups[index].digests.allSatisfy({ $0.digest == data.reply.digest }) {
                 finish(group: index, rows: data.reply.rows)
@@ -276,14 +353,17 @@ package struct ReadMachine: Sendable {
             repairedGroupCount += 1
             groups[index].phase = .reconciling
             groups[index].versions = [(data.node, data.reply.rows)]
-            for (other, _) in groups[index].digests {
-                ask(other, [Part(group: index, mode: .data)], &actions)
+            let asks = groups[index].digests.map { other in
+                (node: other.node, part: Part(group: index, mode: .data))
             }
+            ask(asks, &actions)
         case .reconciling:
+            // A digest comes too late to be of use, rows of whatever replica do not.
+            guard mode != .digest else { return }
             groups[index].versions.append((node, reply.rows))
             guard groups[index].versions.count == groups[index].group.required else { return }
             reconcile(group: index, &actions)
-        case .repairing, .done: return  // A late answer of a replica that was replaced.
+        case .repairing, .done: return  // Others were faster.
         }
     }
 
@@ -328,6 +408,7 @@ package struct ReadMachine: Sendable {
             merged[place].map { Repair(key: keys[place], operand: $0) }
         }
         actions.append(.repair(request: requests.count, at: node, repairs))
+        groups[index].openRepairs += 1
         requests.append(.repair(node: node, group: index))
     }
 

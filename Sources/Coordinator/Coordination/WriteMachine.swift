@@ -2,15 +2,24 @@ package import Catalog
 package import PeerMessages
 package import TokenPlacement
 
-/// Sends a request's mutations to all living replicas and waits for as many as the level asks for.
+/// Sends a request's mutations to all living replicas, waits for as many as the level asks for,
+/// and has hints kept for the rest.
 ///
 /// A request may hold many mutations (a batch): each node gets one message with all those that it
 /// keeps, and the request succeeds once every mutation has its acknowledgements.
+///
+/// The machine lives on after its answer, until every replica has acknowledged or has a hint. A
+/// hint never fails a write and counts for none, but at ANY. As long as replicas only refuse the
+/// write, nothing is done and hints are held back, so that OVERLOADED may say so; the first that
+/// acknowledges, or fails otherwise, releases them, and so does the time-out.
 package struct WriteMachine: Sendable {
     /// What the shell must do.
     package enum Action: Equatable, Sendable {
         /// Send the mutations with these places to a node (or write them here, if it is this one).
         case write(to: NodeID, mutations: [Int])
+        /// Keep the mutations with these places for a node, on disk before `hintStored` if
+        /// `synced`; if they cannot be kept, mark their slices dirty and report `hintFailed`.
+        case hint(for: NodeID, mutations: [Int], synced: Bool)
         case succeed
         case fail(CoordinationError)
     }
@@ -20,72 +29,77 @@ package struct WriteMachine: Sendable {
         case initialized
         /// Exits: the last acknowledgement needed, a failure that leaves too few, the time-out.
         case waiting
-        /// No exit: what comes later is ignored.
-        case finished
+        /// No exit: what comes later only settles the replicas.
+        case answered
     }
 
-    /// One mutation's replicas.
-    private struct Target: Sendable {
-        let nodes: [NodeID]
-        /// The replicas whose acknowledgement counts (LOCAL levels count only their own).
-        let counted: Set<NodeID>
-        let required: Int
-        var acknowledged = 0
-        var pending: Int
+    /// How a replica stands to its mutations.
+    private enum Standing: Sendable {
+        /// Was sent them. Exits: acknowledged or `invalid` (settled), failed (owed), the time-out.
+        case open
+        /// Lacks them. Exits: a hint is asked for (hinting), nothing was written at all (settled).
+        case owed
+        /// Exits: the hint is stored (settled), or is not (lost).
+        case hinting
+        /// No exit.
+        case settled
+        /// Lacks them, and has no hint. No exit.
+        case lost
+    }
+
+    private struct Replica: Sendable {
+        var mutations: [Int] = []
+        var standing: Standing
     }
 
     private let consistency: ConsistencyLevel
     private let type: WriteType
-    private var targets: [Target]
-    private var mutationsOfNode: [NodeID: [Int]] = [:]
-    private var openNodes: Set<NodeID> = []
+    private let isLogged: Bool
+    private var targets: [[WriteQuota]]
+    private var replicas: [NodeID: Replica] = [:]
+    private var openCount = 0
+    private var owedCount = 0
+    private var hintingCount = 0
+    private var lostCount = 0
     private var unsatisfied: Int
     private var failures = 0
     /// Whether all answers so far were refusals, so that nothing is known to be written.
-    private var isUntouched = true
+    private var isUntouched: Bool
     /// What made success impossible, while it is open whether anything is written.
     private var loss: PeerFailure?
+    private var lastFailure: PeerFailure?
     private var state = State.initialized
 
-    /// A machine for mutations of one keyspace.
+    /// A machine for mutations, each of a keyspace.
     ///
+    /// - Parameter isLogged: whether the mutations stand in a batch log, which will have them
+    ///   written whatever happens here; hints are synced then, since they replace the log.
     /// - Throws: ``CoordinationError/unavailable(consistency:required:alive:)`` if a mutation has
-    ///   too few living replicas; then nothing is sent.
+    ///   too few living replicas; then nothing is sent, and nothing hinted.
     package init(
         partitions: [PartitionRef],
         keyspaces: [String],
         view: ClusterView,
         consistency: ConsistencyLevel,
-        type: WriteType
+        type: WriteType,
+        isLogged: Bool = false
     ) throws(CoordinationError) {
         self.consistency = consistency
         self.type = type
-        var built: [Target] = []
-        built.reserveCapacity(partitions.count)
+        self.isLogged = isLogged
+        isUntouched = !isLogged && consistency != .any
+        targets = []
+        targets.reserveCapacity(partitions.count)
         for (index, partition) in partitions.enumerated() {
             let placement = try view.placement(of: keyspaces[index])
-            let required = try view.required(consistency, placement)
-            let living = placement.replicas(of: partition.token).filter(view.alive.contains)
-            let counted = consistency.isLocal ? living.filter(view.isLocal) : living
-            guard counted.count >= required else {
-                throw .unavailable(
-                    consistency: consistency,
-                    required: required,
-                    alive: counted.count
-                )
+            let nodes = placement.replicas(of: partition.token)
+            targets.append(try view.quotas(consistency, placement, replicas: nodes))
+            for node in nodes {
+                let standing = view.alive.contains(node) ? Standing.open : .owed
+                replicas[node, default: Replica(standing: standing)].mutations.append(index)
             }
-            for node in living { mutationsOfNode[node, default: []].append(index) }
-            built.append(
-                Target(
-                    nodes: living,
-                    counted: Set(counted),
-                    required: required,
-                    pending: counted.count
-                )
-            )
         }
-        targets = built
-        unsatisfied = built.count
+        unsatisfied = targets.reduce(0) { $0 + $1.count { !$0.isMet } }
     }
 
     // MARK: Events
@@ -94,28 +108,25 @@ package struct WriteMachine: Sendable {
     package mutating func start(_ actions: inout [Action]) {
         guard case .initialized = state else { preconditionFailure("started twice: \(state)") }
         state = .waiting
-        for (node, mutations) in mutationsOfNode.sorted(by: { $0.key < $1.key }) {
-            openNodes.insert(node)
-            actions.append(.write(to: node, mutations: mutations))
+        for (node, replica) in replicas.sorted(by: { $0.key < $1.key }) {
+            if case .open = replica.standing {
+                openCount += 1
+                actions.append(.write(to: node, mutations: replica.mutations))
+            } else {
+                owedCount += 1
+            }
         }
-        if targets.isEmpty { finish(.succeed, &actions) }
+        if !isUntouched { releaseHints(&actions) }
+        if unsatisfied == 0 { finish(.succeed, &actions) }
     }
 
     /// A node has written all its mutations.
     package mutating func acknowledged(by node: NodeID, actions: inout [Action]) {
-        guard case .waiting = state, openNodes.remove(node) != nil else { return }
-        isUntouched = false
-        for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node)
-        {
-            targets[index].pending -= 1
-            targets[index].acknowledged += 1
-            if targets[index].acknowledged == targets[index].required { unsatisfied -= 1 }
-        }
-        if unsatisfied == 0 {
-            finish(.succeed, &actions)
-        } else if let loss {
-            giveUp(loss, &actions)
-        }
+        guard isOpen(node) else { return }
+        openCount -= 1
+        replicas[node]?.standing = .settled
+        touch(&actions)
+        count(node, &actions)
     }
 
     /// A node could not write, or its connection was lost.
@@ -124,53 +135,162 @@ package struct WriteMachine: Sendable {
         _ failure: PeerFailure,
         actions: inout [Action]
     ) {
-        guard case .waiting = state, openNodes.remove(node) != nil else { return }
-        failures += 1
-        if failure.code != .overloaded, failure.code != .invalid { isUntouched = false }
-        for index in mutationsOfNode[node, default: []] where targets[index].counted.contains(node)
-        {
-            targets[index].pending -= 1
-            if targets[index].acknowledged + targets[index].pending < targets[index].required {
-                loss = failure
-            }
+        guard isOpen(node) else { return }
+        openCount -= 1
+        if failure.code == .invalid {
+            // No node will ever write it.
+            replicas[node]?.standing = .settled
+        } else {
+            replicas[node]?.standing = .owed
+            owedCount += 1
         }
-        guard let loss else { return }
-        // OVERLOADED says that nothing was done: only the nodes that are still open can tell.
-        if isUntouched, !openNodes.isEmpty { return }
-        giveUp(loss, &actions)
+        if failure.code != .overloaded, failure.code != .invalid { isUntouched = false }
+        if !isUntouched { releaseHints(&actions) }
+        guard case .waiting = state else { return }
+        failures += 1
+        lastFailure = failure
+        // At ANY its hint may still count.
+        if consistency != .any || failure.code == .invalid { discount(node, failure, &actions) }
     }
 
-    /// The request's time is over.
+    /// A node's hint is stored.
+    package mutating func hintStored(for node: NodeID, actions: inout [Action]) {
+        guard endHint(of: node, as: .settled), consistency == .any else { return }
+        count(node, &actions)
+    }
+
+    /// A node's hint could not be stored.
+    package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
+        guard endHint(of: node, as: .lost) else { return }
+        lostCount += 1
+        guard consistency == .any, case .waiting = state else { return }
+        let failure =
+            lastFailure
+            ?? PeerFailure(code: .failed, text: "the hint for node \(node) could not be stored")
+        discount(node, failure, &actions)
+    }
+
+    /// The request's time is over, whether it is answered or not: who has not acknowledged gets a
+    /// hint.
     package mutating func timedOut(_ actions: inout [Action]) {
-        guard case .waiting = state else { return }
-        finish(.fail(.writeTimeout(count, type: type)), &actions)
+        if case .initialized = state { return }
+        if openCount > 0 {
+            for (node, replica) in replicas {
+                guard case .open = replica.standing else { continue }
+                replicas[node]?.standing = .owed
+                owedCount += 1
+            }
+            openCount = 0
+        }
+        touch(&actions)
+        if case .waiting = state { finish(.fail(.writeTimeout(count, type: type)), &actions) }
     }
 
     // MARK: Queries
 
     /// Whether the answer was given.
     package var isFinished: Bool {
-        if case .finished = state { true } else { false }
+        if case .answered = state { true } else { false }
     }
+
+    /// Whether the answer was given and nothing is awaited any more.
+    package var isComplete: Bool {
+        isFinished && openCount == 0 && owedCount == 0 && hintingCount == 0
+    }
+
+    /// Whether every replica has its mutations or a hint of them; only complete machines know.
+    package var isEverywhere: Bool { isComplete && lostCount == 0 }
 
     /// The acknowledgements of the mutation that lacks the most.
     private var count: AnswerCount {
-        let neediest = targets.max {
-            $0.required - $0.acknowledged < $1.required - $1.acknowledged
+        var neediest = (received: 0, required: 0)
+        for quotas in targets {
+            let required = quotas.reduce(0) { $0 + $1.required }
+            let received = quotas.reduce(0) { $0 + min($1.acknowledged, $1.required) }
+            if required - received > neediest.required - neediest.received {
+                neediest = (received, required)
+            }
         }
         return AnswerCount(
             consistency: consistency,
-            received: neediest?.acknowledged ?? 0,
-            required: neediest?.required ?? 0
+            received: neediest.received,
+            required: neediest.required
         )
+    }
+
+    // MARK: Helpers
+
+    private func isOpen(_ node: NodeID) -> Bool {
+        if case .initialized = state { return false }
+        if case .open? = replicas[node]?.standing { return true }
+        return false
+    }
+
+    private mutating func endHint(of node: NodeID, as standing: Standing) -> Bool {
+        guard case .hinting? = replicas[node]?.standing else { return false }
+        replicas[node]?.standing = standing
+        hintingCount -= 1
+        return true
+    }
+
+    /// Notes that something may be written, which makes hints due.
+    private mutating func touch(_ actions: inout [Action]) {
+        isUntouched = false
+        releaseHints(&actions)
+    }
+
+    private mutating func releaseHints(_ actions: inout [Action]) {
+        guard owedCount > 0 else { return }
+        let isSynced = isLogged || consistency == .any
+        for (node, replica) in replicas.sorted(by: { $0.key < $1.key }) {
+            guard case .owed = replica.standing else { continue }
+            replicas[node]?.standing = .hinting
+            actions.append(.hint(for: node, mutations: replica.mutations, synced: isSynced))
+        }
+        hintingCount += owedCount
+        owedCount = 0
+    }
+
+    private mutating func count(_ node: NodeID, _ actions: inout [Action]) {
+        guard case .waiting = state, let mutations = replicas[node]?.mutations else { return }
+        for index in mutations {
+            for place in targets[index].indices where targets[index][place].nodes.contains(node) {
+                targets[index][place].pending -= 1
+                targets[index][place].acknowledged += 1
+                let quota = targets[index][place]
+                if quota.acknowledged == quota.required { unsatisfied -= 1 }
+            }
+        }
+        if unsatisfied == 0 {
+            finish(.succeed, &actions)
+        } else if let loss {
+            giveUp(loss, &actions)
+        }
+    }
+
+    private mutating func discount(
+        _ node: NodeID,
+        _ failure: PeerFailure,
+        _ actions: inout [Action]
+    ) {
+        for index in replicas[node]?.mutations ?? [] {
+            for place in targets[index].indices where targets[index][place].nodes.contains(node) {
+                targets[index][place].pending -= 1
+                if targets[index][place].isLost { loss = failure }
+            }
+        }
+        guard let loss else { return }
+        // OVERLOADED says that nothing was done: only the nodes that are still open can tell.
+        if isUntouched, openCount > 0 { return }
+        giveUp(loss, &actions)
     }
 
     private mutating func giveUp(_ failure: PeerFailure, _ actions: inout [Action]) {
         switch failure.code {
-        case .overloaded where isUntouched: finish(.fail(.overloaded(failure.text)), &actions)
-        case .invalid where isUntouched: finish(.fail(.invalid(failure.text)), &actions)
+        case .overloaded where isUntouched: refuse(.overloaded(failure.text), &actions)
+        case .invalid where isUntouched: refuse(.invalid(failure.text), &actions)
         case .disconnected: finish(.fail(.writeTimeout(count, type: type)), &actions)
-        case .failed, .overloaded, .invalid, .unknownTable, .modelNotReady:
+        case .failed, .overloaded, .invalid, .unknownTable, .modelNotReady, .unreadable:
             let error = CoordinationError.writeFailure(
                 count,
                 failures: failures,
@@ -181,8 +301,18 @@ package struct WriteMachine: Sendable {
         }
     }
 
+    /// Says that nothing was done: nobody lacks anything, and no hints are made.
+    private mutating func refuse(_ error: CoordinationError, _ actions: inout [Action]) {
+        for (node, replica) in replicas {
+            guard case .owed = replica.standing else { continue }
+            replicas[node]?.standing = .settled
+        }
+        owedCount = 0
+        finish(.fail(error), &actions)
+    }
+
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {
-        state = .finished
+        state = .answered
         actions.append(action)
     }
 }

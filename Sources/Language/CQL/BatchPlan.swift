@@ -47,7 +47,8 @@ package struct BatchPlan: Sendable {
     ///
     /// A row's writes become one merge operand, so that a batch over one partition is all or
     /// nothing there, LOGGED or not.
-    /// - Throws: `invalid` for COUNTER, and for LOGGED over several partitions.
+    /// What is LOGGED and still more than one goes by way of the batch log (`needsLog`).
+    /// - Throws: `invalid` for COUNTER.
     package static func combine(
         _ kind: BatchStatement.Kind,
         _ mutations: [Mutation]
@@ -71,16 +72,16 @@ package struct BatchPlan: Sendable {
                 operands.append([mutation.operand])
             }
         }
-        if kind == .logged, combined.count > 1 {
-            throw .invalid(
-                "LOGGED batches over several partitions come later; use UNLOGGED (this one writes "
-                    + "to \(combined.count) partitions)"
-            )
-        }
         for place in combined.indices where operands[place].count > 1 {
             combined[place].operand = RowMerge.merge(operands[place])
         }
         return combined
+    }
+
+    /// Whether combined writes must stand in the batch log first: without it a coordinator that
+    /// dies could leave some of the partitions written and others not.
+    package static func needsLog(_ kind: BatchStatement.Kind, _ combined: [Mutation]) -> Bool {
+        kind == .logged && combined.count > 1
     }
 
     static let counterRefusal = CQLError.unsupported(

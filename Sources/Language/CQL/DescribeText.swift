@@ -35,7 +35,14 @@ package enum DescribeText {
             + lines.joined(separator: ",\n")
             + "\n) WITH comment = \(quoted(table.options.comment))"
             + "\n    AND default_time_to_live = \(table.options.defaultTimeToLiveSeconds)"
-            + "\n    AND gc_grace_seconds = \(table.options.gcGraceSeconds);"
+            + "\n    AND gc_grace_seconds = \(table.options.gcGraceSeconds)"
+            + durability(table.options.durability) + ";"
+    }
+
+    /// Martlet's own option, left out where it says nothing new, so that the text of other tables
+    /// is CQL for Cassandra too.
+    private static func durability(_ durability: TableDurability) -> String {
+        durability == .synced ? "" : "\n    AND durability = \(quoted(durability.description))"
     }
 
     /// The newest version of a model as a comment: its bytes are no text.

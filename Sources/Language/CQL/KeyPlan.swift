@@ -85,9 +85,32 @@ struct KeyPlan: Sendable {
         }
     }
 
-    private func subject(_ index: Int) -> String {
+    /// A component of a table's partition key, as errors name it.
+    static func subject(_ index: Int, of table: TableDefinition) -> String {
         "partition key column \(table.columns[index].name) of \(table.qualifiedName)"
     }
+
+    /// The bytes of a partition key that are one component's value; nil if there is no such one.
+    static func range(
+        component: Int,
+        of key: [UInt8],
+        _ componentCount: Int
+    ) -> Range<Int>? {
+        guard componentCount > 1 else { return component == 0 ? key.indices : nil }
+        var start = 0
+        var place = 0
+        while key.count - start >= 3 {
+            let length = Int(key[start]) << 8 | Int(key[start + 1])
+            let end = start + 2 + length
+            guard end < key.count else { return nil }
+            if place == component { return start + 2..<end }
+            place += 1
+            start = end + 1
+        }
+        return nil
+    }
+
+    private func subject(_ index: Int) -> String { Self.subject(index, of: table) }
 
     private func component(
         _ index: Int,
@@ -117,15 +140,17 @@ struct KeyPlan: Sendable {
         _ values: CheckedValues
     ) throws(CQLError) -> [UInt8] {
         let value = try values.required(source, subject(index))
-        try checkNotEmpty(value, index)
+        try Self.checkNotEmpty(value, subject(index))
         return value
     }
 
-    private func checkNotEmpty(_ value: [UInt8], _ index: Int) throws(CQLError) {
+    /// Throws if a component's value has no bytes.
+    static func checkNotEmpty(
+        _ value: [UInt8],
+        _ subject: @autoclosure () -> String
+    ) throws(CQLError) {
         guard !value.isEmpty else {
-            throw .invalid(
-                "Key may not be empty: \(subject(index)) was given a value of 0 bytes"
-            )
+            throw .invalid("Key may not be empty: \(subject()) was given a value of 0 bytes")
         }
     }
 
@@ -161,7 +186,7 @@ struct KeyPlan: Sendable {
             guard list.count - offset - 4 >= length else { throw malformed() }
             let value = Array(list[offset + 4..<offset + 4 + length])
             offset += 4 + length
-            try checkNotEmpty(value, index)
+            try Self.checkNotEmpty(value, subject(index))
             try Marker.check(value, type, "each element of IN of \(subject(index))")
             found.append(value)
         }

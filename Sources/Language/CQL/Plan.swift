@@ -35,7 +35,7 @@ package struct SchemaPlan: Hashable, Sendable {
 package struct Plan: Sendable {
     /// What is to be done.
     package enum Action: Sendable {
-        /// Read, and perhaps score, rows of a user's table by their keys.
+        /// Read rows of a user's table by their keys or by token, and perhaps score them.
         case select(SelectPlan)
         /// Read rows of a virtual table.
         case selectSystem(SystemSelectPlan)
@@ -53,6 +53,8 @@ package struct Plan: Sendable {
         case dropModel(ModelName, ifExists: Bool)
         /// Show the schema as text.
         case describe(DescribeStatement)
+        /// Repair a table, all tables of a keyspace, or all that there are.
+        case repair(keyspace: String?, table: String?)
     }
 
     /// What is to be done.
@@ -89,7 +91,7 @@ package struct Plan: Sendable {
         case .selectSystem: return true
         case .write(let plan): return state.holds(plan.table)
         case .batch(let plan): return plan.writes.allSatisfy { state.holds($0.table) }
-        case .schema, .use, .pushModel, .dropModel, .describe: return false
+        case .schema, .use, .pushModel, .dropModel, .describe, .repair: return false
         }
     }
 

@@ -26,10 +26,7 @@ extension Planner {
                 )
             }
             guard sources[column.position] == nil else {
-                throw .invalid(
-                    "\(column.name) cannot be restricted by more than one relation if it includes "
-                        + "an Equal: name each key column once"
-                )
+                throw Self.restrictedTwice(column.name)
             }
             let source: KeySource
             switch operands {
@@ -72,7 +69,7 @@ extension Planner {
         guard missing.isEmpty else {
             throw .invalid(
                 "\(verb) needs the full partition key (WHERE k = ?"
-                    + (takesIn ? " or k IN ?); scans come later; " : "); ")
+                    + (takesIn ? " or k IN ?); " : "); ")
                     + "WHERE lacks \(missing.joined(separator: ", ")) of \(table.qualifiedName)"
             )
         }
@@ -107,12 +104,12 @@ extension Planner {
         case .comparison(let column, let comparison, _):
             return .unsupported(
                 "the range \(column) \(comparison.rawValue) ...",
-                "WHERE takes = and IN; scans come later"
+                "WHERE takes = here, and IN in a SELECT"
             )
         case .isIn(let column, _):
             return .unsupported("IN (column \(column))", "use =")
         case .token:
-            return .unsupported("token() in WHERE", "name the keys; scans come later")
+            return .unsupported("token() in WHERE", "name the keys here")
         case .contains(let column, _), .containsKey(let column, _):
             return .unsupported("CONTAINS (column \(column))", "filter in the client")
         case .element(let column, _, _, _), .field(let column, _, _, _):

@@ -190,7 +190,9 @@ extension Planner {
             name: statement.table.name
         )
         let table = try userTable(name)
-        guard statement.orderings.isEmpty, statement.limit == nil else {
+        guard statement.orderings.isEmpty, statement.limit == nil,
+            statement.perPartitionLimit == nil
+        else {
             throw .unsupported(
                 "ORDER BY or LIMIT in a subquery (\(subject))",
                 "it names one row: SELECT column FROM t WHERE k = ?"
@@ -205,8 +207,8 @@ extension Planner {
                     + "(SELECT embedding FROM users WHERE user_id = ?)"
             )
         }
-        for case .several in draft.keyPlan.sources { throw manyRows(subject) }
-        guard draft.keyPlan.listMarkers.isEmpty else { throw manyRows(subject) }
+        for case .several in draft.source.keyPlan?.sources ?? [] { throw manyRows(subject) }
+        guard draft.source.keyPlan?.listMarkers.isEmpty == true else { throw manyRows(subject) }
         guard output.column.type == type else {
             throw .invalid(
                 "\(subject) takes \(type.cqlText), the subquery gives "

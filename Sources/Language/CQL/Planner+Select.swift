@@ -17,28 +17,32 @@ extension Planner {
             .select(plan),
             table: table,
             resultColumns: plan.outputs.map(\.column),
-            partitionKeyMarkers: plan.keyPlan.markers
+            partitionKeyMarkers: plan.source.keyPlan?.markers
         )
     }
 
     /// A SELECT whose markers are not all known yet, since another part of the text has some.
     struct SelectDraft {
-        var keyPlan: KeyPlan
+        var source: RowSource
+        var filter: FilterPlan?
         var outputs: [SelectPlan.Output]
         var readColumns: [ColumnID]
         var call: ScoreCallDraft?
         var order: ScoreOrder
         var limit: ValueSource?
+        var perPartitionLimit: ValueSource?
 
         func plan(markers: [Marker]) -> SelectPlan {
             SelectPlan(
-                keyPlan: keyPlan,
+                source: source,
+                filter: filter,
                 markers: markers,
                 outputs: outputs,
                 readColumns: readColumns,
                 score: call?.call(markers: markers),
                 order: order,
-                limit: limit
+                limit: limit,
+                perPartitionLimit: perPartitionLimit
             )
         }
     }
@@ -50,12 +54,6 @@ extension Planner {
         isSubquery: Bool
     ) throws(CQLError) -> SelectDraft {
         try Self.refuseUnsupportedClauses(statement)
-        guard !statement.relations.isEmpty else {
-            throw .invalid(
-                "a SELECT needs the full partition key (WHERE k = ? or k IN ?); scans come later "
-                    + "(table \(table.qualifiedName))"
-            )
-        }
         var selection = Selection(table: table)
         switch statement.selection {
         case .all:
@@ -64,21 +62,37 @@ extension Planner {
             for item in items { try add(item, to: &selection, isSubquery: isSubquery) }
         }
         try selection.checkMixture()
-        let keyPlan = try keyPlan(
-            statement.relations,
-            of: table,
-            takesIn: true,
-            verb: "a SELECT"
-        )
+        let (source, filter) = try rowSource(statement, of: table, isSubquery: isSubquery)
+        if selection.call != nil {
+            guard case .keys = source else {
+                throw .invalid(
+                    "a model call needs the full partition key of its candidates (WHERE k = ? or "
+                        + "k IN ?); scoring a whole table or a part of the ring comes later "
+                        + "(table \(table.qualifiedName))"
+                )
+            }
+            guard filter == nil else {
+                throw .unsupported(
+                    "a filter beside a model call",
+                    "filter the candidates first, and name those that are left"
+                )
+            }
+        }
         let order = try order(statement.orderings, selection)
-        let (outputs, readColumns) = selection.finished()
+        let (outputs, readColumns) = selection.finished(reading: filter?.columns ?? [])
         return SelectDraft(
-            keyPlan: keyPlan,
+            source: source,
+            filter: filter,
             outputs: outputs,
             readColumns: readColumns,
             call: selection.call?.draft,
             order: order,
-            limit: try clause("LIMIT", statement.limit, .int)
+            limit: try clause("LIMIT", statement.limit, .int),
+            perPartitionLimit: try clause(
+                "PER_PARTITION_LIMIT",
+                statement.perPartitionLimit,
+                .int
+            )
         )
     }
 
@@ -86,9 +100,6 @@ extension Planner {
     static func refuseUnsupportedClauses(_ statement: SelectStatement) throws(CQLError) {
         if statement.isDistinct {
             throw .unsupported("SELECT DISTINCT", "each partition has one row; leave DISTINCT out")
-        }
-        if statement.perPartitionLimit != nil {
-            throw .unsupported("PER PARTITION LIMIT", "each partition has one row; use LIMIT")
         }
     }
 

@@ -8,6 +8,9 @@ extension Planner {
         _ table: TableDefinition
     ) throws(CQLError) -> Plan {
         try Self.refuseUnsupportedClauses(statement)
+        if statement.perPartitionLimit != nil {
+            throw .unsupported("PER PARTITION LIMIT on a system table", "use LIMIT")
+        }
         guard statement.orderings.isEmpty else {
             throw .unsupported("ORDER BY on a system table", "sort in the client")
         }

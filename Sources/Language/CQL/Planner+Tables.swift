@@ -36,7 +36,7 @@ extension Planner {
             keyspace: keyspace,
             name: name,
             columns: columns,
-            options: options
+            options: options.applied(to: TableOptions())
         )
         return SchemaPlan(change: .createTable(table), isConditional: statement.ifNotExists)
     }
@@ -106,10 +106,43 @@ extension Planner {
         "read_repair", "read_repair_chance", "speculative_retry",
     ]
 
+    /// Plans an ALTER TABLE, which changes options only.
+    mutating func alterTable(_ statement: AlterTableStatement) throws(CQLError) -> SchemaPlan {
+        let keyspace = try keyspace(of: statement.table)
+        let name = statement.table.name.name
+        try checkNotProtected(keyspace)
+        let properties: [Property]
+        switch statement.action {
+        case .set(let given): properties = given
+        case .add: throw Self.laterAlteration("ADD")
+        case .drop: throw Self.laterAlteration("DROP")
+        case .rename: throw Self.laterAlteration("RENAME")
+        }
+        guard statement.ifExists || state.table(keyspace, name) != nil else {
+            throw .invalid("Table '\(keyspace).\(name)' doesn't exist")
+        }
+        return SchemaPlan(
+            change: .alterTable(
+                keyspace: keyspace,
+                name: name,
+                try tableOptions(properties)
+            ),
+            isConditional: statement.ifExists
+        )
+    }
+
+    private static func laterAlteration(_ action: String) -> CQLError {
+        .unsupported(
+            "ALTER TABLE ... \(action)",
+            "changing columns comes later; create a new table and import it (ALTER TABLE ... WITH "
+                + "changes options)"
+        )
+    }
+
     private mutating func tableOptions(
         _ properties: [Property]
-    ) throws(CQLError) -> TableOptions {
-        var options = TableOptions()
+    ) throws(CQLError) -> TableOptionsChange {
+        var options = TableOptionsChange()
         var ignored: [String] = []
         for (name, value) in try Self.byName(properties) {
             switch name {
@@ -126,11 +159,22 @@ extension Planner {
                 )
             case "gc_grace_seconds":
                 options.gcGraceSeconds = try Self.seconds(value, of: name, maximum: .max)
+            case "durability":
+                guard case .literal(.string(let text)) = value.kind,
+                    let durability = TableDurability(optionValue: text)
+                else {
+                    throw .configuration(
+                        "durability must be 'synced' (an acknowledged write survives the loss of "
+                            + "power) or 'periodic' (it survives the end of the process), it is "
+                            + "\(value)"
+                    )
+                }
+                options.durability = durability
             default:
                 guard Self.ignoredOptions.contains(name) else {
                     throw .syntax(
-                        "Unknown property '\(name)': a table has comment, default_time_to_live "
-                            + "and gc_grace_seconds"
+                        "Unknown property '\(name)': a table has comment, default_time_to_live, "
+                            + "gc_grace_seconds and durability"
                     )
                 }
                 ignored.append(name)

@@ -92,8 +92,11 @@ package struct Planner {
             return try makePlan(.use(keyspace: name.name))
         case .alterKeyspace:
             throw .unsupported("ALTER KEYSPACE", "it comes later; create a new keyspace")
-        case .alterTable:
-            throw .unsupported("ALTER TABLE", "it comes later; create a new table and import it")
+        case .alterTable(let statement):
+            let plan = try alterTable(statement)
+            return try makePlan(.schema(plan))
+        case .repair(let keyspace, let table):
+            return try makePlan(repair(keyspace?.name, table?.name))
         case .truncate:
             throw .unsupported("TRUNCATE", "it comes later; DROP the table and CREATE it again")
         case .unsupported(let name): throw .unsupported(name, Self.hint(for: name))
@@ -116,6 +119,21 @@ package struct Planner {
             warnings: warnings,
             schemaVersion: state.schemaVersion
         )
+    }
+
+    private func repair(_ keyspace: String?, _ table: String?) throws(CQLError) -> Plan.Action {
+        if let keyspace {
+            if virtualTables.isProtected(keyspace) {
+                throw .invalid("keyspace \(keyspace) is not replicated: there is nothing to repair")
+            }
+            guard state.keyspaces[keyspace] != nil else {
+                throw .invalid("keyspace \(keyspace) does not exist")
+            }
+            if let table, state.table(keyspace, table) == nil {
+                throw .invalid("table \(keyspace).\(table) does not exist")
+            }
+        }
+        return .repair(keyspace: keyspace, table: table)
     }
 
     private static func hint(for name: String) -> String {

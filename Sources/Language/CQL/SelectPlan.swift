@@ -1,6 +1,6 @@
 package import Catalog
 package import PeerMessages
-internal import TokenPlacement
+package import TokenPlacement
 
 /// Where a result column's values come from.
 package enum OutputSource: Hashable, Sendable {
@@ -20,7 +20,7 @@ package enum OutputSource: Hashable, Sendable {
     case token
 }
 
-/// A SELECT from a user's table by full partition keys.
+/// A SELECT from a user's table: by full partition keys, or of a part of the ring.
 package struct SelectPlan: Sendable {
     /// One column of the result.
     package struct Output: Hashable, Sendable {
@@ -37,11 +37,13 @@ package struct SelectPlan: Sendable {
     package let table: TableDefinition
     /// The statement's markers; a subquery's plan has those of the whole statement.
     package let markers: [Marker]
-    /// Where the components of the partition key come from.
-    package var keys: [KeySource] { keyPlan.sources }
+    /// Where the components of the partition key come from; empty in a scan.
+    package var keys: [KeySource] { source.keyPlan?.sources ?? [] }
+    /// Whether it reads a part of the ring, page by page, and not partitions by their keys.
+    package var isScan: Bool { source.keyPlan == nil }
     /// The columns of the result.
     package let outputs: [Output]
-    /// The columns whose values are read for the outputs, ascending, each once.
+    /// The columns whose values are read for the outputs and conditions, ascending, each once.
     package let readColumns: [ColumnID]
     /// The call of a model, if there is one.
     package let score: ScoreCall?
@@ -50,27 +52,33 @@ package struct SelectPlan: Sendable {
     /// LIMIT.
     package let limit: ValueSource?
 
-    let keyPlan: KeyPlan
+    let source: RowSource
+    private let filter: FilterPlan?
+    private let perPartitionLimit: ValueSource?
     private let listMarkers: Set<Int>
 
     init(
-        keyPlan: KeyPlan,
+        source: RowSource,
+        filter: FilterPlan?,
         markers: [Marker],
         outputs: [Output],
         readColumns: [ColumnID],
         score: ScoreCall?,
         order: ScoreOrder,
-        limit: ValueSource?
+        limit: ValueSource?,
+        perPartitionLimit: ValueSource?
     ) {
-        table = keyPlan.table
-        self.keyPlan = keyPlan
+        table = source.table
+        self.source = source
+        self.filter = filter
         self.markers = markers
         self.outputs = outputs
         self.readColumns = readColumns
         self.score = score
         self.order = order
         self.limit = limit
-        listMarkers = keyPlan.listMarkers
+        self.perPartitionLimit = perPartitionLimit
+        listMarkers = source.keyPlan?.listMarkers ?? []
     }
 
     /// Whether the result is one row with the number of rows found.
@@ -91,7 +99,7 @@ package struct SelectPlan: Sendable {
     /// - Parameters:
     ///   - values: one per marker.
     ///   - keyCountMax: the most keys, counted before duplicates go.
-    /// - Returns: the partitions to read, and what to do with their rows.
+    /// - Returns: the partitions or tokens to read, and what to do with their rows.
     /// - Throws: `invalid` for values of a wrong number, type or length, null or empty keys, too
     ///   many keys, or a LIMIT below 1.
     package func bind(
@@ -103,13 +111,27 @@ package struct SelectPlan: Sendable {
     }
 
     func bind(_ values: CheckedValues, keyCountMax: Int) throws(CQLError) -> BoundSelect {
-        let partitions = try keyPlan.partitions(values, countMax: keyCountMax)
+        let rows: BoundSelect.Rows
+        switch source {
+        case .keys(let plan):
+            rows = .partitions(try plan.partitions(values, countMax: keyCountMax))
+        case .scan(let plan): rows = .ranges(try plan.ranges(values))
+        }
+        // A partition has one row, so that its own limit never takes one away.
+        if let source = perPartitionLimit {
+            _ = try LimitValue.number(of: source, values, clause: "PER PARTITION LIMIT")
+        }
         var limit: Int?
         if let source = self.limit { limit = try LimitValue.number(of: source, values) }
-        if order != .none { limit = min(limit ?? partitions.count, partitions.count) }
+        if order != .none, case .partitions(let partitions) = rows {
+            limit = min(limit ?? partitions.count, partitions.count)
+        }
+        // LIMIT counts rows of the result, of which a count has one.
+        if isCount { limit = nil }
         return BoundSelect(
             table: table,
-            partitions: partitions,
+            rows: rows,
+            filter: try filter?.bind(values, readColumns: readColumns),
             limit: limit,
             score: try score?.bind(values)
         )
@@ -120,18 +142,7 @@ package struct SelectPlan: Sendable {
     /// It finds them where they lie, without taking the other components apart.
     /// - Returns: nil if the bytes are not a key of this table.
     package func keyRange(component: Int, of key: [UInt8]) -> Range<Int>? {
-        guard table.partitionKeyCount > 1 else { return component == 0 ? key.indices : nil }
-        var start = 0
-        var place = 0
-        while key.count - start >= 3 {
-            let length = Int(key[start]) << 8 | Int(key[start + 1])
-            let end = start + 2 + length
-            guard end < key.count else { return nil }
-            if place == component { return start + 2..<end }
-            place += 1
-            start = end + 1
-        }
-        return nil
+        KeyPlan.range(component: component, of: key, table.partitionKeyCount)
     }
 
     func isCurrent(in state: ClusterState) -> Bool {
@@ -141,26 +152,57 @@ package struct SelectPlan: Sendable {
 
 /// A SELECT with its values: what a coordinator needs.
 package struct BoundSelect: Hashable, Sendable {
+    /// Which rows are read.
+    package enum Rows: Hashable, Sendable {
+        /// Those of these partitions, each once, in the order in which the statement first names
+        /// them.
+        case partitions([PartitionRef])
+        /// Those with these tokens, in the order of the ring: none or one range.
+        case ranges([ClosedRange<Token>])
+    }
+
     /// The table.
     package let table: TableDefinition
-    /// The partitions, each once, in the order in which the statement first names them.
-    package let partitions: [PartitionRef]
-    /// The most rows to return; ordered by score it is never nil nor more than the partitions.
+    /// Which rows are read.
+    package let rows: Rows
+    /// What must hold of a row besides; nil: nothing.
+    package let filter: RowFilter?
+    /// The most rows to return, nil for a count; ordered by score it is never nil nor more than
+    /// the partitions.
     package let limit: Int?
-    /// The scoring, if there is one.
+    /// The scoring, if there is one; never in a scan, nor beside a filter.
     package let score: BoundScore?
+
+    /// The partitions; none in a scan.
+    package var partitions: [PartitionRef] {
+        guard case .partitions(let partitions) = rows else { return [] }
+        return partitions
+    }
+
+    /// The tokens that a scan reads; none in a SELECT by keys.
+    package var ranges: [ClosedRange<Token>] {
+        guard case .ranges(let ranges) = rows else { return [] }
+        return ranges
+    }
 }
 
 /// Reads the number behind LIMIT.
 enum LimitValue {
-    static func number(of source: ValueSource, _ values: CheckedValues) throws(CQLError) -> Int? {
+    static func number(
+        of source: ValueSource,
+        _ values: CheckedValues,
+        clause: String = "LIMIT"
+    ) throws(CQLError) -> Int? {
         switch values.value(of: source) {
         case .unset: return nil
-        case .null: throw .invalid("Invalid null value of limit: give a number, or leave it out")
+        case .null:
+            throw .invalid(
+                "Invalid null value of \(clause.lowercased()): give a number, or leave it out"
+            )
         case .value(let bytes):
             let number = Int(Int32(bitPattern: bytes.reduce(0) { $0 << 8 | UInt32($1) }))
             guard number > 0 else {
-                throw .invalid("LIMIT must be strictly positive, it is \(number)")
+                throw .invalid("\(clause) must be strictly positive, it is \(number)")
             }
             return number
         }

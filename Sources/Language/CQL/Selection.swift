@@ -47,9 +47,9 @@ struct Selection {
         }
     }
 
-    /// The outputs with their places among the columns to read.
-    func finished() -> ([SelectPlan.Output], [ColumnID]) {
-        let columns = Set(outputs.compactMap(\.read)).sorted()
+    /// The outputs with their places among the columns to read, which conditions may add to.
+    func finished(reading others: [ColumnID]) -> ([SelectPlan.Output], [ColumnID]) {
+        let columns = Set(outputs.compactMap(\.read) + others).sorted()
         var places: [ColumnID: Int] = [:]
         for (place, column) in columns.enumerated() { places[column] = place }
         let placed = outputs.map { output in

@@ -23,13 +23,21 @@ extension CQLParser {
         case .describe, .desc:
             advance()
             return .describe(try describe())
+        case .repair:
+            advance()
+            guard !isNext(.endOfText), !isNext(.semicolon) else {
+                return .repair(keyspace: nil, table: nil)
+            }
+            let keyspace = try identifier("a keyspace")
+            guard accept(.dot) else { return .repair(keyspace: keyspace, table: nil) }
+            return .repair(keyspace: keyspace, table: try identifier("a table"))
         case .list: return unsupported("LIST" + following)
         case .grant: return unsupported("GRANT")
         case .revoke: return unsupported("REVOKE")
         default:
             throw unexpected(
                 expected: "a statement such as SELECT, INSERT, UPDATE, DELETE, BEGIN BATCH,"
-                    + " CREATE, ALTER, DROP, TRUNCATE, USE or DESCRIBE"
+                    + " CREATE, ALTER, DROP, TRUNCATE, USE, DESCRIBE or REPAIR"
             )
         }
     }

@@ -15,7 +15,7 @@ enum Keyword: String, CaseIterable, Sendable {
     // Free for names.
     case aggregate, aggregates, ann, `as`, cast, cluster, clustering, compact, contains, count
     case counter, custom, distinct, exists, filtering, frozen, function, functions, group, identity
-    case internals, json, key, keyspaces, like, list, map, model, only, partition, per, role
+    case internals, json, key, keyspaces, like, list, map, model, only, partition, per, repair, role
     case `static`, storage, tables, timestamp, trigger, ttl, tuple, type, types, user, values
     case vector
 
@@ -32,7 +32,7 @@ enum Keyword: String, CaseIterable, Sendable {
         case .aggregate, .aggregates, .ann, .as, .cast, .cluster, .clustering, .compact, .contains,
             .count, .counter, .custom, .distinct, .exists, .filtering, .frozen, .function,
             .functions, .group, .identity, .internals, .json, .key, .keyspaces, .like, .list, .map,
-            .model, .only, .partition, .per, .role, .static, .storage, .tables, .timestamp,
+            .model, .only, .partition, .per, .repair, .role, .static, .storage, .tables, .timestamp,
             .trigger, .ttl, .tuple, .type, .types, .user, .values, .vector:
             false
         default: true

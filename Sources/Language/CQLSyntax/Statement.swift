@@ -34,6 +34,8 @@ package struct Statement: Equatable, Sendable {
         case createModel(CreateModelStatement)
         /// DROP MODEL.
         case dropModel(DropModelStatement)
+        /// REPAIR of everything, a keyspace or one table of it (Martlet's own).
+        case repair(keyspace: Identifier?, table: Identifier?)
         /// A statement of CQL that this grammar knows only by name, such as `CREATE INDEX`.
         case unsupported(name: String)
     }

@@ -61,6 +61,8 @@ package enum ClusterChange: Hashable, Sendable {
     /// The table's id and uuid are given by the fold; what stands in the definition is ignored.
     case createTable(TableDefinition)
     case dropTable(keyspace: String, name: String)
+    /// New options for a table; its columns and data stay.
+    case alterTable(keyspace: String, name: String, TableOptionsChange)
     case pushModel(ModelPush)
     case dropModel(ModelName)
 }

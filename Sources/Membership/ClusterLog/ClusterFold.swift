@@ -36,12 +36,15 @@ extension ClusterState {
         case .dropKeyspace(let name): try dropKeyspace(name)
         case .createTable(let table): try create(table, at: entry.epoch)
         case .dropTable(let keyspace, let name): try dropTable(keyspace, name)
+        case .alterTable(let keyspace, let name, let options):
+            try alterTable(keyspace, name, options)
         case .pushModel(let push): try add(push)
         case .dropModel(let name): try drop(name)
         }
         switch entry.change {
         case .found, .registerNode, .assignOwners: break
-        case .createKeyspace, .dropKeyspace, .createTable, .dropTable, .pushModel, .dropModel:
+        case .createKeyspace, .dropKeyspace, .createTable, .dropTable, .alterTable, .pushModel,
+            .dropModel:
             schemaVersion = derivedID(entry.epoch, purpose: 1)
         }
     }
@@ -122,8 +125,7 @@ extension ClusterState {
             throw .invalid(
                 """
                 \(node.address):\(node.internodePort) belongs to node \(other.id), and this node \
-                is \(node.id); a node that lost its data folder cannot come back as a new one at \
-                the old address
+                is \(node.id); a node that lost its data folder comes back with martletd --rebuild
                 """
             )
         }
@@ -185,6 +187,18 @@ extension ClusterState {
         guard tables[keyspace]?.removeValue(forKey: name) != nil else {
             throw .notFound("table \(keyspace).\(name)")
         }
+    }
+
+    private mutating func alterTable(
+        _ keyspace: String,
+        _ name: String,
+        _ change: TableOptionsChange
+    ) throws(ClusterChangeError) {
+        guard var table = tables[keyspace]?[name] else {
+            throw .notFound("table \(keyspace).\(name)")
+        }
+        table.options = change.applied(to: table.options)
+        tables[keyspace]?[name] = table
     }
 
     private mutating func add(_ push: ModelPush) throws(ClusterChangeError) {

@@ -35,6 +35,17 @@ extension LogEntry {
     }
 }
 
+/// Which options an `alterTable` names, in the order in which they follow.
+private struct OptionFlags: OptionSet {
+    let rawValue: UInt8
+
+    static let comment = OptionFlags(rawValue: 1)
+    static let defaultTimeToLive = OptionFlags(rawValue: 2)
+    static let gcGrace = OptionFlags(rawValue: 4)
+    static let durability = OptionFlags(rawValue: 8)
+    static let all: OptionFlags = [.comment, .defaultTimeToLive, .gcGrace, .durability]
+}
+
 extension ByteWriter {
     /// Appends the sixteen bytes of an id.
     package mutating func write(_ id: NodeID) {
@@ -77,8 +88,11 @@ extension ByteWriter {
             writeUInt8(5)
             writeSizedString(name)
         case .createTable(let table):
-            writeUInt8(6)
+            // Kind 6 is from before tables had a durability: it means synced ones.
+            let isSynced = table.options.durability == .synced
+            writeUInt8(isSynced ? 6 : 10)
             write(table)
+            if !isSynced { writeUInt8(table.options.durability.rawValue) }
         case .dropTable(let keyspace, let name):
             writeUInt8(7)
             writeSizedString(keyspace)
@@ -94,7 +108,25 @@ extension ByteWriter {
             writeUInt8(9)
             writeSizedString(name.keyspace)
             writeSizedString(name.name)
+        case .alterTable(let keyspace, let name, let options):
+            writeUInt8(11)
+            writeSizedString(keyspace)
+            writeSizedString(name)
+            write(options)
         }
+    }
+
+    private mutating func write(_ options: TableOptionsChange) {
+        var flags: OptionFlags = []
+        if options.comment != nil { flags.insert(.comment) }
+        if options.defaultTimeToLiveSeconds != nil { flags.insert(.defaultTimeToLive) }
+        if options.gcGraceSeconds != nil { flags.insert(.gcGrace) }
+        if options.durability != nil { flags.insert(.durability) }
+        writeUInt8(flags.rawValue)
+        if let comment = options.comment { writeSizedString(comment) }
+        if let seconds = options.defaultTimeToLiveSeconds { writeInt32(seconds) }
+        if let seconds = options.gcGraceSeconds { writeInt32(seconds) }
+        if let durability = options.durability { writeUInt8(durability.rawValue) }
     }
 
     private mutating func writeOwners(_ slices: SliceMap) {
@@ -278,8 +310,45 @@ extension ByteReader {
                 )
             )
         case 9: return .dropModel(try readModelName())
+        case 10:
+            var table = try readTable()
+            table.options.durability = try readDurability()
+            // One table has one encoding: synced ones are of kind 6.
+            guard table.options.durability != .synced else {
+                throw .invalid(what: "kind of change 10: the table's durability is synced")
+            }
+            return .createTable(table)
+        case 11:
+            return .alterTable(
+                keyspace: try readSizedString("keyspace"),
+                name: try readSizedString("table"),
+                try readTableOptionsChange()
+            )
         case let other: throw .invalid(what: "kind of change \(other)")
         }
+    }
+
+    private mutating func readDurability() throws(ByteDecodingError) -> TableDurability {
+        let rawValue = try readUInt8("durability")
+        guard let durability = TableDurability(rawValue: rawValue) else {
+            throw .invalid(what: "durability \(rawValue)")
+        }
+        return durability
+    }
+
+    private mutating func readTableOptionsChange() throws(ByteDecodingError) -> TableOptionsChange {
+        let flags = OptionFlags(rawValue: try readUInt8("table options"))
+        guard flags.isSubset(of: .all) else {
+            throw .invalid(what: "table options: flags \(flags.rawValue)")
+        }
+        var options = TableOptionsChange()
+        if flags.contains(.comment) { options.comment = try readSizedString("comment") }
+        if flags.contains(.defaultTimeToLive) {
+            options.defaultTimeToLiveSeconds = try readInt32("default time to live")
+        }
+        if flags.contains(.gcGrace) { options.gcGraceSeconds = try readInt32("gc grace") }
+        if flags.contains(.durability) { options.durability = try readDurability() }
+        return options
     }
 
     private mutating func readModelName() throws(ByteDecodingError) -> ModelName {

@@ -21,26 +21,12 @@ package struct InternodeConfiguration: Sendable {
     package init() {}
 }
 
-/// What a node does with the messages of others; all calls come on the loop that owns the peers.
-package protocol PeerReceiver: AnyObject {
-    /// A request (then `reply` sends its answer, at most once) or a one-way message came.
-    func messageReceived(
-        _ message: PeerMessage,
-        from peer: NodeID,
-        reply: @escaping (PeerMessage) -> Void
-    )
-    /// A message carried its sender's epoch.
-    func epochSeen(_ epoch: Epoch, from peer: NodeID)
-    /// A connection to a peer was lost.
-    func connectionLost(to peer: NodeID)
-}
-
 /// The peers as one event loop reaches them: one connection per peer and class, made when needed.
 ///
 /// Bound to its event loop: every call must come from there.
 package final class LoopPeers: PeerConnectionOwner {
-    /// What became of a request; the number is the answer's length in bytes.
-    package typealias Completion = (Result<(message: PeerMessage, bytes: Int), PeerFailure>) -> Void
+    /// What became of a request.
+    package typealias Completion = (Result<PeerAnswer, PeerFailure>) -> Void
 
     private struct LinkKey: Hashable {
         let node: NodeID
@@ -203,7 +189,9 @@ package final class LoopPeers: PeerConnectionOwner {
             if case .failed(let failure) = envelope.message {
                 pending.completion(.failure(failure))
             } else {
-                pending.completion(.success((envelope.message, bytes)))
+                pending.completion(
+                    .success(PeerAnswer(message: envelope.message, byteCount: bytes))
+                )
             }
             return
         }

@@ -4,16 +4,6 @@ package import NIOCore
 internal import PeerMessages
 internal import TokenPlacement
 
-/// What a connection between nodes is for; none waits behind another.
-package enum TrafficClass: UInt8, Hashable, Sendable, CaseIterable {
-    /// Gossip, the cluster log, consensus.
-    case urgent = 1
-    /// Reads, writes and scores.
-    case request = 2
-    /// Model bytes, later streams and repair.
-    case bulk = 3
-}
-
 /// The first thing that each side of a connection sends.
 ///
 /// ```

@@ -45,6 +45,14 @@ extension PeerMessage {
         case .loadModel: 14
         case .fetchModel: 15
         case .awaitEpoch: 16
+        case .scan: 17
+        case .rangeDigests: 18
+        case .storeBatch: 19
+        case .noteDirty: 30
+        case .noteRepaired: 31
+        case .removeBatches: 32
+        case .page: 26
+        case .digests: 27
         case .proposed: 20
         case .done: 21
         case .rows: 22
@@ -66,6 +74,9 @@ extension PeerMessage {
                 + groups.reduce(0) { sum, group in
                     sum + 24 + group.rows.reduce(0) { $0 + 6 + ($1?.count ?? 0) }
                 }
+        case .page(let page): 32 + page.rows.reduce(0) { $0 + $1.row.count + 32 }
+        case .storeBatch(let batch):
+            64 + batch.mutations.reduce(0) { $0 + $1.operand.count + 40 }
         case .scored(let reply): 256 + reply.rows.count * 64 + reply.digests.count * 16
         default: 256
         }
@@ -81,13 +92,17 @@ extension ByteWriter {
             writeCount(entries.count)
             for entry in entries { writeSizedBytes(entry.encoded()) }
         case .propose(let change): write(change)
-        case .write(let mutations):
-            writeCount(mutations.count)
-            for mutation in mutations {
-                writeUInt32(mutation.table.value)
-                write(mutation.partition)
-                writeSizedBytes(mutation.operand)
-            }
+        case .write(let mutations): write(mutations)
+        case .scan(let request): write(request)
+        case .rangeDigests(let request): write(request)
+        case .storeBatch(let batch): write(batch)
+        case .noteDirty(let marks): write(marks)
+        case .noteRepaired(let notes): write(notes)
+        case .removeBatches(let ids):
+            writeCount(ids.count)
+            for id in ids { write(id) }
+        case .page(let page): write(page)
+        case .digests(let digests): write(digests)
         case .read(let request): write(request)
         case .score(let request): write(request)
         case .loadModel(let name, let hash, let byteCount, let signature):
@@ -116,12 +131,12 @@ extension ByteWriter {
         }
     }
 
-    private mutating func write(_ partition: PartitionRef) {
+    mutating func write(_ partition: PartitionRef) {
         writeInt64(partition.token.value)
         writeSizedBytes(partition.key)
     }
 
-    private mutating func write(_ digest: RowDigest) {
+    mutating func write(_ digest: RowDigest) {
         writeUInt64(digest.high)
         writeUInt64(digest.low)
     }
@@ -249,6 +264,14 @@ extension ByteReader {
                 count: Int(clamping: try readUInt64("count"))
             )
         case 16: return .awaitEpoch(Epoch(try readUInt64("epoch")))
+        case 17: return .scan(try readScanRequest())
+        case 18: return .rangeDigests(try readRangeDigestRequest())
+        case 19: return .storeBatch(try readStoredBatch())
+        case 26: return .page(try readScanPage())
+        case 27: return .digests(try readRangeDigests())
+        case 30: return .noteDirty(try readDirtyMarks())
+        case 31: return .noteRepaired(try readRepairNotes())
+        case 32: return .removeBatches(try readNodeIDs())
         case 20: return .proposed(try readProposed())
         case 21: return .done
         case 22: return .rows(try readGroupReplies())
@@ -280,7 +303,7 @@ extension ByteReader {
         return hash
     }
 
-    private mutating func readPartition() throws(ByteDecodingError) -> PartitionRef {
+    mutating func readPartition() throws(ByteDecodingError) -> PartitionRef {
         let token = Token(try readInt64("token"))
         return PartitionRef(token: token, key: try readSizedBytes("partition key"))
     }
@@ -293,7 +316,7 @@ extension ByteReader {
         return partitions
     }
 
-    private mutating func readDigest() throws(ByteDecodingError) -> RowDigest {
+    mutating func readDigest() throws(ByteDecodingError) -> RowDigest {
         RowDigest(high: try readUInt64("digest"), low: try readUInt64("digest"))
     }
 
@@ -301,24 +324,6 @@ extension ByteReader {
         let mark = try readVarint("length")
         guard mark > 0 else { return nil }
         return try readBytes(Int(clamping: mark - 1))
-    }
-
-    private mutating func readMutations() throws(ByteDecodingError) -> [Mutation] {
-        let count = try readCount("mutation count")
-        var mutations: [Mutation] = []
-        mutations.reserveCapacity(count)
-        for _ in 0..<count {
-            let table = TableID(try readUInt32("table"))
-            let partition = try readPartition()
-            mutations.append(
-                Mutation(
-                    table: table,
-                    partition: partition,
-                    operand: try readSizedBytes("operand")
-                )
-            )
-        }
-        return mutations
     }
 
     private mutating func readReadRequest() throws(ByteDecodingError) -> ReadRequest {

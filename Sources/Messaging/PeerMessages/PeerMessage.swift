@@ -50,6 +50,8 @@ package struct ReadRequest: Hashable, Sendable {
         case data = 0
         /// One digest of all rows.
         case digest = 1
+        /// The rows alone: nobody compares them.
+        case rows = 2
     }
 
     /// The keys that have the same replicas.
@@ -240,6 +242,8 @@ package struct PeerFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case invalid = 4
         /// The connection was lost, or never made: what was done is unknown.
         case disconnected = 5
+        /// The node's copy of the slice is being rebuilt; another replica must be asked.
+        case unreadable = 6
     }
 
     /// What kind of failure.
@@ -273,10 +277,23 @@ package enum PeerMessage: Hashable, Sendable {
     case fetchModel(ModelHash, offset: Int, count: Int)
     /// Answer once the state of this epoch counts on the receiver.
     case awaitEpoch(Epoch)
+    case scan(ScanRequest)
+    case rangeDigests(RangeDigestRequest)
+    /// Keep a logged batch until it is removed, or write it if nobody does.
+    case storeBatch(StoredBatch)
+    /// Slices whose hints were given up must be repaired; replicas keep the marks too.
+    case noteDirty([DirtyMark])
+    /// Slices were repaired by all their replicas.
+    case noteRepaired([RepairNote])
+    // One way.
+    /// Logged batches are written everywhere, or hinted.
+    case removeBatches([NodeID])
     // Replies.
     case proposed(Result<Epoch, ClusterChangeError>)
     case done
     case rows([ReadGroupReply])
+    case page(ScanPage)
+    case digests([RangeDigest])
     case scored(ScoreReply)
     case modelBytes([UInt8])
     case failed(PeerFailure)

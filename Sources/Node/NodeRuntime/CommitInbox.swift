@@ -1,6 +1,7 @@
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import RocksStorage
+internal import Storage
 
 /// Brings the outcomes of an event loop's writes back to it: one hop per commit of the writer.
 ///

@@ -1,7 +1,7 @@
 internal import CQL
 internal import Catalog
 internal import ClusterLog
-internal import NIOCore
+internal import NodeCore
 internal import PeerMessages
 internal import Scoring
 
@@ -11,7 +11,7 @@ struct ModelPushJob: Sendable {
     let bytes: [UInt8]
     let state: ClusterState
     let models: ModelStore
-    let control: NIOLoopBound<ControlPlane>
+    let control: LoopBound<ControlPlane>
     let timeout: Duration
 
     /// Begins, and reports what the log must carry, or why there is nothing.
@@ -80,8 +80,8 @@ struct ModelPushJob: Sendable {
     /// Has every other living node fetch, try and load a model.
     private func distribute(_ push: ModelPush) async throws(PeerFailure) {
         let failures = await withCheckedContinuation { continuation in
-            control.eventLoop.execute {
-                control.value.distribute(push, timeout: timeout) {
+            control.perform { control in
+                control.distribute(push, timeout: timeout) {
                     continuation.resume(returning: $0)
                 }
             }

@@ -8,6 +8,7 @@ internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NativeProtocol
 internal import NativeServer
+internal import NodeCore
 internal import PeerMessages
 internal import RocksStorage
 internal import Storage
@@ -63,8 +64,8 @@ extension NodeAssembly {
             node: record
         )
         let result = await withCheckedContinuation { continuation in
-            control.eventLoop.execute { [control] in
-                control.value.found(founding) { continuation.resume(returning: $0) }
+            logic.control.executor.execute { [logic] in
+                logic.control.value.found(founding) { continuation.resume(returning: $0) }
             }
         }
         _ = try result.get()
@@ -79,8 +80,8 @@ extension NodeAssembly {
         if state.founder == node {
             // The founder's own addresses changed.
             let result = await withCheckedContinuation { continuation in
-                control.eventLoop.execute { [control, record] in
-                    control.value.proposeHere(.registerNode(record)) {
+                logic.control.executor.execute { [logic, record] in
+                    logic.control.value.proposeHere(.registerNode(record)) {
                         continuation.resume(returning: $0)
                     }
                 }
@@ -104,8 +105,8 @@ extension NodeAssembly {
             do {
                 let entries = try await ask(.fetchLog(after: state.epoch), at: address, state)
                 if case .logEntries(let entries) = entries, !entries.isEmpty {
-                    control.eventLoop.execute { [control, node] in
-                        control.value.entriesReceived(entries, from: node)
+                    logic.control.executor.execute { [logic, node] in
+                        logic.control.value.entriesReceived(entries, from: node)
                     }
                     return []
                 }
@@ -136,11 +137,11 @@ extension NodeAssembly {
             cluster: state.clusterID,
             epoch: state.epoch,
             timeout: .seconds(3),
-            eventLoop: control.eventLoop
+            eventLoop: loops[0].eventLoop
         )
     }
 
-    private static func address(_ seed: String) -> SocketAddress? {
+    static func address(_ seed: String) -> SocketAddress? {
         guard let colon = seed.lastIndex(of: ":"),
             let port = Int(seed[seed.index(after: colon)...])
         else { return nil }
@@ -149,57 +150,38 @@ extension NodeAssembly {
 
     // MARK: Following
 
-    /// A new state counts: every loop gets it, clients hear of it, models are made ready.
-    func publish(_ state: ClusterState, alive: Set<NodeID>) {
-        let old = published.withLockedValue { value in
-            defer { value = state }
-            return value
-        }
-        let view = ClusterView(node: node, state: state, alive: alive)
+    /// A new state counts: clients hear of it, models are made ready. Called on the control loop.
+    func published(from old: ClusterState, to state: ClusterState) {
+        published.withLockedValue { $0 = state }
         var events = SchemaDifference.changes(from: old, to: state).map(Event.schemaChange)
         if old.slices == nil, state.slices != nil {
             events += state.sortedNodes.compactMap { Self.endpoint($0) }
                 .map { .topologyChange(.newNode, $0) }
         }
-        let news = events
-        let addresses = state.nodes.compactMapValues {
-            try? SocketAddress(ipAddress: $0.address, port: Int($0.internodePort))
-        }
-        for loop in loops {
-            Self.onLoop(loop) { parts in
-                parts.coordinator.view = view
-                parts.replica.state = state
-                parts.receiver.epoch = state.epoch
-                parts.peers.localEpoch = state.epoch
-                parts.peers.localIdentity.cluster = state.clusterID
-                parts.peers.addresses = addresses
-                for event in news { parts.connections.broadcast(event) }
-            }
-        }
-        dropTables(from: old, to: state)
+        broadcast(events)
         followModels(state)
     }
 
-    /// Gossip changed its mind about a node.
-    func aliveChanged(_ alive: Set<NodeID>, _ changed: NodeID, isAlive: Bool) {
+    /// Gossip changed its mind about a node. Called on the control loop.
+    func aliveChanged(_ node: NodeID, isAlive: Bool) {
         let state = published.withLockedValue { $0 }
-        let event = state.nodes[changed]
-            .flatMap { Self.endpoint($0) }
-            .map { Event.statusChange(isAlive ? .up : .down, $0) }
+        guard let endpoint = state.nodes[node].flatMap({ Self.endpoint($0) }) else { return }
+        broadcast([.statusChange(isAlive ? .up : .down, endpoint)])
+    }
+
+    private func broadcast(_ events: [Event]) {
+        guard !events.isEmpty else { return }
         for loop in loops {
-            Self.onLoop(loop) { parts in
-                let wasAlive = parts.coordinator.view.alive.contains(changed)
-                parts.coordinator.view.alive = alive.union([parts.coordinator.view.node])
-                if wasAlive != isAlive, let event { parts.connections.broadcast(event) }
-                if !isAlive { parts.peers.giveUp(on: changed) }
+            Self.onLoop(loop) { clients in
+                for event in events { clients.connections.broadcast(event) }
             }
         }
     }
 
     /// Runs `body` on a loop: at once if that is where this is called.
     private static func onLoop(
-        _ loop: NIOLoopBound<LoopParts>,
-        _ body: @escaping @Sendable (LoopParts) -> Void
+        _ loop: NIOLoopBound<LoopClients>,
+        _ body: @escaping @Sendable (LoopClients) -> Void
     ) {
         if loop.eventLoop.inEventLoop {
             body(loop.value)
@@ -210,30 +192,6 @@ extension NodeAssembly {
 
     private static func endpoint(_ node: NodeRecord) -> InetEndpoint? {
         InetAddress(node.address).map { InetEndpoint(address: $0, port: node.nativePort) }
-    }
-
-    // MARK: Dropped tables
-
-    /// Gives back the room of tables that are gone.
-    ///
-    /// At the start that is done again for every table that ever was and is not any more, since a
-    /// crash may have come between.
-    private func dropTables(from old: ClusterState, to new: ClusterState) {
-        func ids(_ state: ClusterState) -> Set<TableID> {
-            Set(state.tables.values.flatMap(\.values).map(\.id))
-        }
-        let before =
-            old.epoch == .zero
-            ? Set((1..<max(1, new.nextTableID.value)).map(TableID.init)) : ids(old)
-        let gone = before.subtracting(ids(new)).sorted()
-        guard !gone.isEmpty else { return }
-        var writes = StoreWrites()
-        for table in gone { writes.drop(prefix: RowKey.tablePrefix(table)) }
-        if !store.submit(writes, ticket: 0, sink: DropSink(logger: logger)) {
-            logger.warning(
-                "the rows of dropped tables stay until the next start: the writer is busy"
-            )
-        }
     }
 
     // MARK: Models
@@ -274,30 +232,15 @@ extension NodeAssembly {
     }
 }
 
-/// Notes what became of the rows of dropped tables.
-private final class DropSink: CommitSink {
-    private let logger: Logger
-
-    init(logger: Logger) { self.logger = logger }
-
-    func committed(_ outcomes: [CommitOutcome]) {
-        for outcome in outcomes {
-            if let error = outcome.error {
-                logger.warning("the rows of dropped tables stay until the next start: \(error)")
-            }
-        }
-    }
-}
-
-extension NIOLoopBound<LoopPeers> {
+extension NIOLoopEnvironment {
     /// Sends a request on the bulk connection and waits for its answer.
     func ask(
         _ message: PeerMessage,
         _ peer: NodeID
     ) async -> Result<PeerMessage, PeerFailure> {
         await withCheckedContinuation { continuation in
-            eventLoop.execute {
-                value.request(message, to: peer, class: .bulk) { result in
+            execute { [self] in
+                request(message, to: peer, class: .bulk, timeout: nil) { result in
                     continuation.resume(returning: result.map(\.message))
                 }
             }

@@ -10,19 +10,18 @@ internal import NIOCore
 internal import NIOPosix
 internal import NativeProtocol
 internal import NativeServer
+internal import NodeCore
 internal import OnnxScoring
 internal import PeerMessages
+internal import Replication
 internal import RocksStorage
 internal import ServiceLifecycle
 internal import Storage
 internal import TokenPlacement
 
 /// What belongs to one event loop; bound to it.
-struct LoopParts {
-    let peers: LoopPeers
-    let replica: LoopReplica
-    let coordinator: LoopCoordinator
-    let receiver: LoopNode
+struct LoopClients {
+    let environment: NIOLoopEnvironment
     let executor: StatementExecutor
     let connections: LoopConnections
 }
@@ -33,11 +32,13 @@ final class NodeAssembly: Sendable {
     let group: MultiThreadedEventLoopGroup
     let store: RocksStore
     let node: NodeID
-    let control: NIOLoopBound<ControlPlane>
-    let loops: [NIOLoopBound<LoopParts>]
+    let logic: NodeLogic
+    let loops: [NIOLoopBound<LoopClients>]
     let models: ModelStore
     let registry: ModelRegistry
+    let cache: RowCache
     private let readPool: BlockingPool
+    private let backgroundPool: BlockingPool
     private let modelPool: BlockingPool
     private let inferencePool: InferencePool
     let logger: Logger
@@ -49,11 +50,13 @@ final class NodeAssembly: Sendable {
         group: MultiThreadedEventLoopGroup,
         store: RocksStore,
         node: NodeID,
-        control: NIOLoopBound<ControlPlane>,
-        loops: [NIOLoopBound<LoopParts>],
+        logic: NodeLogic,
+        loops: [NIOLoopBound<LoopClients>],
         models: ModelStore,
         registry: ModelRegistry,
+        cache: RowCache,
         readPool: BlockingPool,
+        backgroundPool: BlockingPool,
         modelPool: BlockingPool,
         inferencePool: InferencePool,
         logger: Logger
@@ -62,11 +65,13 @@ final class NodeAssembly: Sendable {
         self.group = group
         self.store = store
         self.node = node
-        self.control = control
+        self.logic = logic
         self.loops = loops
         self.models = models
         self.registry = registry
+        self.cache = cache
         self.readPool = readPool
+        self.backgroundPool = backgroundPool
         self.modelPool = modelPool
         self.inferencePool = inferencePool
         self.logger = logger
@@ -76,9 +81,7 @@ final class NodeAssembly: Sendable {
     static func make(
         configuration: NodeConfiguration,
         group: MultiThreadedEventLoopGroup,
-        store: RocksStore,
-        node: NodeID,
-        entries: [LogEntry],
+        opened: OpenedStore,
         executable: String,
         libraryFolders: [String],
         logger: Logger
@@ -91,35 +94,24 @@ final class NodeAssembly: Sendable {
         let (engine, unavailable) = openEngine(libraryPaths, configuration, logger)
         let registry = ModelRegistry(unavailable: unavailable)
         let readPool = BlockingPool(threadCount: configuration.readPoolThreads, waitingMax: 4096)
+        let backgroundPool = BlockingPool(threadCount: 1, waitingMax: 256)
         let modelPool = BlockingPool(threadCount: 1, waitingMax: 256)
         let inferencePool = InferencePool(
             threadCount: configuration.inferenceThreads,
             queueMax: 1024
         )
-        let controlLoop = eventLoops[0]
-        let peers = try await makePeers(node, eventLoops)
-        let incarnation = Incarnation(
-            clamping: UInt64(max(0, Date().timeIntervalSince1970 * 1000))
+        let environments = try await makeEnvironments(
+            opened,
+            eventLoops,
+            readPool,
+            backgroundPool,
+            logger
         )
-        let control = try await controlLoop.submit {
-            NIOLoopBound(
-                try ControlPlane(
-                    node: node,
-                    incarnation: incarnation,
-                    peers: peers[0].value,
-                    store: store,
-                    entries: entries,
-                    schemaTimeout: .milliseconds(configuration.schemaMilliseconds),
-                    logger: logger
-                ),
-                eventLoop: controlLoop
-            )
-        }.get()
         let models = try ModelStore(
             settings: ModelStore.Settings(
                 folder: URL(fileURLWithPath: configuration.dataDirectory + "/models"),
                 modelBytesMax: configuration.modelMiBMax << 20,
-                arenaBytesMax: configuration.arenaMiB << 20,
+                arenaBytesMax: configuration.memory.bytes(.inference),
                 libraryPaths: libraryPaths,
                 executable: executable
             ),
@@ -128,45 +120,71 @@ final class NodeAssembly: Sendable {
             pool: modelPool,
             logger: logger
         ) { message, peer in
-            await peers[0].ask(message, peer)
+            await environments[0].ask(message, peer)
         }
-        let prepared = PreparedStatements(countMax: configuration.preparedStatementsMax)
-        var loops: [NIOLoopBound<LoopParts>] = []
-        for (eventLoop, loopPeers) in zip(eventLoops, peers) {
-            let parts = try await eventLoop.submit {
-                let parts = makeParts(
-                    eventLoop,
-                    loopPeers.value,
-                    node,
-                    configuration,
-                    store,
-                    readPool,
-                    inferencePool,
-                    registry,
-                    control,
-                    controlLoop,
-                    models,
-                    prepared,
-                    logger
+        // What the hooks tell goes to the assembly that is made last.
+        let assembly = NIOLockedValueBox<NodeAssembly?>(nil)
+        let logic = try NodeLogic(
+            node: opened.node,
+            incarnation: Incarnation(
+                clamping: UInt64(max(0, Date().timeIntervalSince1970 * 1000))
+            ),
+            environments: environments,
+            entries: opened.entries,
+            records: opened.records,
+            settings: configuration.nodeSettings,
+            scorer: { environment in
+                OnnxScorer(
+                    eventLoop: (environment as? NIOLoopEnvironment)?.eventLoop ?? eventLoops[0],
+                    inferencePool: inferencePool,
+                    models: registry,
+                    timeLimit: .milliseconds(configuration.scoreRunMilliseconds)
                 )
-                return NIOLoopBound(parts, eventLoop: eventLoop)
-            }.get()
-            loops.append(parts)
-        }
-        return NodeAssembly(
+            },
+            models: { environment in
+                ModelAnswers(
+                    models: models,
+                    eventLoop: (environment as? NIOLoopEnvironment)?.eventLoop ?? eventLoops[0]
+                )
+            },
+            hooks: NodeLogic.Hooks(
+                published: { old, new, _ in
+                    assembly.withLockedValue { $0 }?.published(from: old, to: new)
+                },
+                aliveChanged: { node, isAlive in
+                    assembly.withLockedValue { $0 }?.aliveChanged(node, isAlive: isAlive)
+                }
+            )
+        )
+        let made = NodeAssembly(
             configuration: configuration,
             group: group,
-            store: store,
-            node: node,
-            control: control,
-            loops: loops,
+            store: opened.store,
+            node: opened.node,
+            logic: logic,
+            loops: try await makeClients(
+                environments,
+                logic,
+                configuration,
+                models,
+                NodeResources(
+                    memory: configuration.memory,
+                    cache: opened.cache,
+                    store: opened.store
+                ),
+                logger
+            ),
             models: models,
             registry: registry,
+            cache: opened.cache,
             readPool: readPool,
+            backgroundPool: backgroundPool,
             modelPool: modelPool,
             inferencePool: inferencePool,
             logger: logger
         )
+        assembly.withLockedValue { $0 = made }
+        return made
     }
 
     private static func openEngine(
@@ -177,7 +195,7 @@ final class NodeAssembly: Sendable {
         do {
             let engine = try OnnxEngine(
                 libraryPaths: libraryPaths,
-                arenaBytesMax: configuration.arenaMiB << 20
+                arenaBytesMax: configuration.memory.bytes(.inference)
             )
             logger.info("ONNX Runtime \(engine.version) from \(engine.libraryPath)")
             return (engine, nil)
@@ -187,106 +205,79 @@ final class NodeAssembly: Sendable {
         }
     }
 
-    private static func makePeers(
-        _ node: NodeID,
-        _ eventLoops: [any EventLoop]
-    ) async throws -> [NIOLoopBound<LoopPeers>] {
-        var peers: [NIOLoopBound<LoopPeers>] = []
+    private static func makeEnvironments(
+        _ opened: OpenedStore,
+        _ eventLoops: [any EventLoop],
+        _ readPool: BlockingPool,
+        _ backgroundPool: BlockingPool,
+        _ logger: Logger
+    ) async throws -> [NIOLoopEnvironment] {
+        var environments: [NIOLoopEnvironment] = []
         for eventLoop in eventLoops {
-            peers.append(
+            environments.append(
                 try await eventLoop.submit {
-                    NIOLoopBound(
-                        LoopPeers(
-                            node: node,
+                    NIOLoopEnvironment(
+                        peers: LoopPeers(
+                            node: opened.node,
                             eventLoop: eventLoop,
                             configuration: InternodeConfiguration()
                         ),
-                        eventLoop: eventLoop
+                        store: opened.store,
+                        cache: opened.cache,
+                        readPool: readPool,
+                        backgroundPool: backgroundPool,
+                        logger: logger
                     )
                 }.get()
             )
         }
-        return peers
+        return environments
     }
 
-    private static func makeParts(
-        _ eventLoop: any EventLoop,
-        _ peers: LoopPeers,
-        _ node: NodeID,
+    private static func makeClients(
+        _ environments: [NIOLoopEnvironment],
+        _ logic: NodeLogic,
         _ configuration: NodeConfiguration,
-        _ store: RocksStore,
-        _ readPool: BlockingPool,
-        _ inferencePool: InferencePool,
-        _ registry: ModelRegistry,
-        _ control: NIOLoopBound<ControlPlane>,
-        _ controlLoop: any EventLoop,
         _ models: ModelStore,
-        _ prepared: PreparedStatements,
+        _ resources: NodeResources,
         _ logger: Logger
-    ) -> LoopParts {
-        let replica = LoopReplica(
-            eventLoop: eventLoop,
-            store: store,
-            readPool: readPool,
-            inferencePool: inferencePool,
-            models: registry,
-            scoreTimeLimit: .milliseconds(configuration.scoreRunMilliseconds)
-        )
-        let coordinator = LoopCoordinator(
-            eventLoop: eventLoop,
-            peers: peers,
-            replica: replica,
-            timeouts: RequestTimeouts(
-                read: .milliseconds(configuration.readMilliseconds),
-                write: .milliseconds(configuration.writeMilliseconds),
-                score: .milliseconds(configuration.scoreMilliseconds),
-                modelPush: .milliseconds(configuration.modelPushMilliseconds)
-            ),
-            view: ClusterView(node: node, state: ClusterState(), alive: [node])
-        )
-        let receiver = LoopNode(
-            replica: replica,
-            control: control,
-            controlLoop: controlLoop,
-            models: models,
-            eventLoop: eventLoop,
-            logger: logger
-        )
-        peers.receiver = receiver
-        let executor = StatementExecutor(
-            coordinator: coordinator,
-            prepared: prepared,
-            schema: SchemaExecutor(
-                control: control,
-                controlLoop: controlLoop,
-                models: models,
-                coordinator: coordinator
-            ),
-            logger: logger
-        )
-        return LoopParts(
-            peers: peers,
-            replica: replica,
-            coordinator: coordinator,
-            receiver: receiver,
-            executor: executor,
-            connections: LoopConnections()
-        )
+    ) async throws -> [NIOLoopBound<LoopClients>] {
+        let prepared = PreparedStatements(countMax: configuration.preparedStatementsMax)
+        var clients: [NIOLoopBound<LoopClients>] = []
+        for (environment, parts) in zip(environments, logic.loops) {
+            clients.append(
+                try await environment.eventLoop.submit {
+                    let parts = parts.value
+                    environment.peers.receiver = parts.receiver
+                    let executor = StatementExecutor(
+                        coordinator: parts.coordinator,
+                        prepared: prepared,
+                        schema: SchemaExecutor(
+                            control: logic.control,
+                            models: models,
+                            coordinator: parts.coordinator
+                        ),
+                        logic: logic,
+                        resources: resources,
+                        logger: logger
+                    )
+                    let made = LoopClients(
+                        environment: environment,
+                        executor: executor,
+                        connections: LoopConnections()
+                    )
+                    return NIOLoopBound(made, eventLoop: environment.eventLoop)
+                }.get()
+            )
+        }
+        return clients
     }
 
     // MARK: Life
 
     /// Founds or joins the cluster, serves, and returns when the node is told to stop.
     func serve(bootstrap: Bool) async throws {
-        try await onControl { [self] control in
-            control.listener = ControlPlane.Listener(
-                published: { [self] state in publish(state, alive: control.alive) },
-                aliveChanged: { [self] alive, changed, isAlive in
-                    aliveChanged(alive, changed, isAlive: isAlive)
-                }
-            )
-            control.start()
-        }
+        try await onControl { [logic] _ in logic.start() }
         let peers = try await boundPeers()
         let listener = try await listening(configuration.internodePort, "internode_port") {
             try await PeerListener.bind(to: $0, group: group, peers: peers)
@@ -342,19 +333,22 @@ final class NodeAssembly: Sendable {
         for loop in loops {
             try? await loop.eventLoop.submit {
                 loop.value.connections.closeAll()
-                loop.value.peers.stop()
+                loop.value.environment.peers.stop()
             }.get()
         }
-        try? await onControl { $0.stop() }
+        try? await onControl { [logic] _ in logic.stop() }
         inferencePool.shutDown()
         try? await readPool.shutDown()
+        try? await backgroundPool.shutDown()
         try? await modelPool.shutDown()
     }
 
     func onControl<Value: Sendable>(
         _ body: @escaping @Sendable (ControlPlane) throws -> Value
     ) async throws -> Value {
-        try await control.eventLoop.submit { [control] in try body(control.value) }.get()
+        let eventLoop = group.next()
+        let controlLoop = loops.first?.eventLoop ?? eventLoop
+        return try await controlLoop.submit { [logic] in try body(logic.control.value) }.get()
     }
 
     private func boundPeers() async throws -> [NIOLoopBound<LoopPeers>] {
@@ -362,7 +356,7 @@ final class NodeAssembly: Sendable {
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             peers.append(
                 try await eventLoop.submit {
-                    NIOLoopBound(loop.value.peers, eventLoop: eventLoop)
+                    NIOLoopBound(loop.value.environment.peers, eventLoop: eventLoop)
                 }.get()
             )
         }

@@ -40,14 +40,28 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var sync = Sync.beforeAcknowledgement
     /// How often a periodic sync comes.
     package var syncPeriodMilliseconds = 200
-    /// RocksDB's block cache.
-    package var blockCacheMiB = 64
-    /// RocksDB's row cache; 0: none.
-    package var rowCacheMiB = 64
-    /// All memtables together.
-    package var memtableMiB = 32
-    /// What may wait for the writer; more is refused as OVERLOADED.
-    package var writerQueueMiB = 32
+    /// All that the node keeps in memory, split over its consumers.
+    package var memoryMiB = 512
+    /// The parts of the memory limit that were said, in MiB.
+    package var memoryParts: [MemoryPlan.Consumer: Int] = [:]
+    /// Requests that one loop has under way; more are refused as OVERLOADED.
+    package var coordinatedRequestsMax = 8192
+    /// How long hints are kept for a node that is down; later, repair makes up for them.
+    package var hintWindowSeconds = 10_800
+    /// The hints that are kept for one node, in MiB; more mark their slices for repair.
+    package var hintMiBMaxPerNode = 256
+    /// All hints together, in MiB.
+    package var hintMiBMax = 1024
+    /// How fast hints are replayed, over all nodes.
+    package var hintKiBPerSecond = 4096
+    /// How often each slice is repaired, in seconds; 0: half the least grace period, a week at most.
+    package var repairIntervalSeconds = 0
+    /// Whether slices are repaired without being asked for.
+    package var repairsByItself = true
+    /// How fast repair reads and streams.
+    package var repairKiBPerSecond = 16_384
+    /// Whether tombstones and expired cells are swept.
+    package var sweeps = true
     /// The longest frame of a client.
     package var frameMiBMax = 64
     /// Clients' connections at a time.
@@ -60,8 +74,6 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var onnxRuntime = ""
     /// The longest model.
     package var modelMiBMax = 48
-    /// Memory that loaded and running models may take.
-    package var arenaMiB = 256
     /// How long one run of a model may take.
     package var scoreRunMilliseconds = 1000
     /// A read's time-out.
@@ -127,6 +139,44 @@ package struct NodeConfiguration: Equatable, Sendable {
         }
     }
 
+    private mutating func readMemory(_ reader: inout FieldReader) {
+        reader.number("memory.limit_mib", &memoryMiB, 64...16_777_216)
+        reader.numbers("memory.parts_mib", MemoryPlan.Consumer.allCases) { consumer, part in
+            guard (consumer.leastMiB...1_048_576).contains(part) else {
+                return "must be \(consumer.leastMiB) to 1048576"
+            }
+            memoryParts[consumer] = part
+            return nil
+        }
+        if MemoryPlan(limitMiB: memoryMiB, given: memoryParts) == nil {
+            reader.problem(
+                """
+                memory.limit_mib is \(memoryMiB), but its parts need at least \
+                \(MemoryPlan.leastMiB(given: memoryParts)): raise it, or lower them
+                """
+            )
+        }
+    }
+
+    /// The memory limit and its parts.
+    package var memory: MemoryPlan {
+        // A configuration that was read was checked; one made by hand may raise its own limit.
+        MemoryPlan(limitMiB: memoryMiB, given: memoryParts)
+            ?? MemoryPlan(leastFor: memoryParts)
+    }
+
+    private mutating func readUpkeep(_ reader: inout FieldReader) {
+        reader.number("native.requests_max", &coordinatedRequestsMax, 1...1_000_000)
+        reader.number("hints.window_s", &hintWindowSeconds, 1...2_592_000)
+        reader.number("hints.mib_max_per_node", &hintMiBMaxPerNode, 0...1_048_576)
+        reader.number("hints.mib_max", &hintMiBMax, 0...1_048_576)
+        reader.number("hints.kib_per_second", &hintKiBPerSecond, 1...4_194_304)
+        reader.flag("repair.automatic", &repairsByItself)
+        reader.number("repair.interval_s", &repairIntervalSeconds, 0...31_536_000)
+        reader.number("repair.kib_per_second", &repairKiBPerSecond, 1...4_194_304)
+        reader.flag("repair.sweep", &sweeps)
+    }
+
     private mutating func read(_ reader: inout FieldReader) {
         readAddresses(&reader)
         reader.text("cluster_name", &clusterName)
@@ -157,10 +207,6 @@ package struct NodeConfiguration: Equatable, Sendable {
             reader.problem("storage.sync is \(syncName); it must be \(names)")
         }
         reader.number("storage.sync_period_ms", &syncPeriodMilliseconds, 1...60_000)
-        reader.number("storage.block_cache_mib", &blockCacheMiB, 1...1_048_576)
-        reader.number("storage.row_cache_mib", &rowCacheMiB, 0...1_048_576)
-        reader.number("storage.memtable_mib", &memtableMiB, 1...65_536)
-        reader.number("storage.writer_queue_mib", &writerQueueMiB, 1...4096)
         reader.number("native.frame_mib_max", &frameMiBMax, 1...256)
         reader.number("native.connections_max", &connectionsMax, 1...1_000_000)
         reader.number("native.requests_in_flight_max", &requestsInFlightMax, 1...32_768)
@@ -175,8 +221,9 @@ package struct NodeConfiguration: Equatable, Sendable {
                 """
             )
         }
-        reader.number("scoring.arena_mib", &arenaMiB, 16...1_048_576)
         reader.number("scoring.time_limit_ms", &scoreRunMilliseconds, 1...600_000)
+        readMemory(&reader)
+        readUpkeep(&reader)
         reader.number("timeouts.read_ms", &readMilliseconds, 1...600_000)
         reader.number("timeouts.write_ms", &writeMilliseconds, 1...600_000)
         reader.number("timeouts.score_ms", &scoreMilliseconds, 1...600_000)
@@ -202,7 +249,8 @@ package struct NodeConfigurationError: Error, Equatable, CustomStringConvertible
 /// Takes fields out of nested maps by dotted names, and remembers what is wrong.
 private struct FieldReader {
     private static let sections: Set<String> = [
-        "bootstrap", "threads", "storage", "native", "scoring", "timeouts", "logging",
+        "bootstrap", "threads", "storage", "memory", "native", "hints", "repair", "scoring",
+        "timeouts", "logging",
     ]
 
     private(set) var problems: [String] = []
@@ -242,6 +290,15 @@ private struct FieldReader {
         value = texts
     }
 
+    mutating func flag(_ name: String, _ value: inout Bool) {
+        guard let given = fields.removeValue(forKey: name) else { return }
+        guard let flag = given as? Bool else {
+            problem("\(name) is \(given); it must be true or false")
+            return
+        }
+        value = flag
+    }
+
     mutating func number(_ name: String, _ value: inout Int, _ bounds: ClosedRange<Int>) {
         guard let given = fields.removeValue(forKey: name) else { return }
         guard let number = given as? Int, bounds.contains(number) else {
@@ -251,6 +308,31 @@ private struct FieldReader {
             return
         }
         value = number
+    }
+
+    /// Reads a map of numbers by names; `take` says what is wrong with one.
+    mutating func numbers<Name: RawRepresentable<String>>(
+        _ name: String,
+        _ names: [Name],
+        _ take: (Name, Int) -> String?
+    ) {
+        guard let given = fields.removeValue(forKey: name) else { return }
+        guard let map = given as? [String: Any] else {
+            problem("\(name) is \(given); it must be a map of numbers")
+            return
+        }
+        for (key, value) in map.sorted(by: { $0.key < $1.key }) {
+            guard let known = Name(rawValue: key) else {
+                let all = names.map(\.rawValue).joined(separator: ", ")
+                problem("\(name).\(key) is not a field; there are \(all)")
+                continue
+            }
+            guard let number = value as? Int else {
+                problem("\(name).\(key) is \(value); it must be a number")
+                continue
+            }
+            if let wrong = take(known, number) { problem("\(name).\(key) is \(number); it \(wrong)") }
+        }
     }
 
     mutating func reportUnknown() {

@@ -37,32 +37,49 @@ package struct RowWriting {
         let limit = bound.limit ?? .max
         for (partition, row) in zip(bound.partitions, rows) {
             guard let row, select.isCount || count < limit else { continue }
-            let view = try RowView(validating: row)
-            guard
-                view.locate(columns: select.readColumns, nowSeconds: nowSeconds, into: &ranges)
-            else { continue }
+            guard try write(row, partition, bound.filter, &ranges, &writer) else { continue }
             count += 1
-            if select.isCount { continue }
-            row.withUnsafeBytes { bytes in
-                for output in select.outputs {
-                    switch output.source {
-                    case .column(let place):
-                        writer.appendCell(
-                            ranges[place].map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
-                        )
-                    case .writetime, .ttl: writer.append(cellTime(output.source, view))
-                    case .partitionKey, .token: append(output.source, partition, &writer)
-                    case .score, .count: writer.appendNull()
-                    }
+        }
+        if select.isCount { write(count: count, &writer) }
+        return writer.finish()
+    }
+
+    /// Writes one row unless nothing of it lives or the filter drops it; counts write nothing.
+    ///
+    /// - Returns: whether the row counts.
+    func write(
+        _ row: [UInt8],
+        _ partition: PartitionRef,
+        _ filter: RowFilter?,
+        _ ranges: inout [Range<Int>?],
+        _ writer: inout RowsWriter
+    ) throws(RowFormatError) -> Bool {
+        let view = try RowView(validating: row)
+        guard view.locate(columns: select.readColumns, nowSeconds: nowSeconds, into: &ranges),
+            filter?.accepts(row: row, ranges: ranges, key: partition.key) ?? true
+        else { return false }
+        if select.isCount { return true }
+        row.withUnsafeBytes { bytes in
+            for output in select.outputs {
+                switch output.source {
+                case .column(let place):
+                    writer.appendCell(
+                        ranges[place].map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
+                    )
+                case .writetime, .ttl: writer.append(cellTime(output.source, view))
+                case .partitionKey, .token: append(output.source, partition, &writer)
+                case .score, .count: writer.appendNull()
                 }
             }
         }
-        if select.isCount {
-            for output in select.outputs {
-                if output.source == .count { writer.append(count) } else { writer.appendNull() }
-            }
+        return true
+    }
+
+    /// Writes the one row of a count.
+    func write(count: Int64, _ writer: inout RowsWriter) {
+        for output in select.outputs {
+            if output.source == .count { writer.append(count) } else { writer.appendNull() }
         }
-        return writer.finish()
     }
 
     /// The frame for rows that were scored.

@@ -4,6 +4,7 @@ internal import ClusterLog
 internal import Coordination
 internal import NIOCore
 internal import NativeProtocol
+internal import NodeCore
 internal import PeerMessages
 internal import Scoring
 internal import TokenPlacement
@@ -12,19 +13,16 @@ internal import TokenPlacement
 ///
 /// Bound to its event loop; the work itself is done on the control loop and in the model store.
 final class SchemaExecutor {
-    private let control: NIOLoopBound<ControlPlane>
-    private let controlLoop: any EventLoop
+    private let control: LoopBound<ControlPlane>
     private let models: ModelStore
     private let coordinator: LoopCoordinator
 
     init(
-        control: NIOLoopBound<ControlPlane>,
-        controlLoop: any EventLoop,
+        control: LoopBound<ControlPlane>,
         models: ModelStore,
         coordinator: LoopCoordinator
     ) {
         self.control = control
-        self.controlLoop = controlLoop
         self.models = models
         self.coordinator = coordinator
     }
@@ -38,13 +36,10 @@ final class SchemaExecutor {
             reply.send(.void, warnings: warnings)
             return
         }
-        let bound = NIOLoopBound(reply, eventLoop: coordinator.eventLoop)
-        let eventLoop = coordinator.eventLoop
-        controlLoop.execute { [control] in
-            control.value.proposeEverywhere(plan.change) { result in
-                eventLoop.execute {
-                    Self.answer(bound.value, plan, result, warnings, state)
-                }
+        let bound = LoopBound(reply, on: coordinator.environment)
+        control.perform { control in
+            control.proposeEverywhere(plan.change) { result in
+                bound.perform { Self.answer($0, plan, result, warnings, state) }
             }
         }
     }
@@ -77,7 +72,8 @@ final class SchemaExecutor {
         case .createKeyspace(let keyspace): state.keyspaces[keyspace.name] == nil
         case .dropKeyspace(let name): state.keyspaces[name] != nil
         case .createTable(let table): state.table(table.keyspace, table.name) == nil
-        case .dropTable(let keyspace, let name): state.table(keyspace, name) != nil
+        case .dropTable(let keyspace, let name), .alterTable(let keyspace, let name, _):
+            state.table(keyspace, name) != nil
         case .dropModel(let name): state.models[name] != nil
         case .found, .registerNode, .assignOwners, .pushModel: true
         }
@@ -94,6 +90,8 @@ final class SchemaExecutor {
             SchemaChange(.created, .table(keyspace: table.keyspace, name: table.name))
         case .dropTable(let keyspace, let name):
             SchemaChange(.dropped, .table(keyspace: keyspace, name: name))
+        case .alterTable(let keyspace, let name, _):
+            SchemaChange(.updated, .table(keyspace: keyspace, name: name))
         case .pushModel(let push):
             SchemaChange(
                 state.models[push.name] == nil ? .created : .updated,
@@ -133,35 +131,33 @@ final class SchemaExecutor {
             return
         }
         let bytes = try plan.bytes(values)
-        let bound = NIOLoopBound(reply, eventLoop: coordinator.eventLoop)
-        let eventLoop = coordinator.eventLoop
-        let controlLoop = controlLoop
+        let bound = LoopBound(reply, on: coordinator.environment)
         let job = ModelPushJob(
             plan: plan,
             bytes: bytes,
             state: state,
             models: models,
             control: control,
-            timeout: coordinator.timeouts.modelPush
+            timeout: coordinator.settings.modelPushTimeout
         )
         let control = control
         let answer: @Sendable (Result<ModelPush, PeerFailure>) -> Void = { result in
             switch result {
             case .success(let push):
-                controlLoop.execute {
-                    control.value.proposeEverywhere(.pushModel(push)) { outcome in
-                        eventLoop.execute {
+                control.perform { control in
+                    control.proposeEverywhere(.pushModel(push)) { outcome in
+                        bound.perform { reply in
                             let change = SchemaPlan(
                                 change: .pushModel(push),
                                 isConditional: false
                             )
-                            Self.answer(bound.value, change, outcome, [], state)
+                            Self.answer(reply, change, outcome, [], state)
                         }
                     }
                 }
             case .failure(let failure):
-                eventLoop.execute {
-                    bound.value.error(
+                bound.perform { reply in
+                    reply.error(
                         ErrorResponse(
                             failure.code == .invalid ? .invalid : .serverError,
                             failure.text

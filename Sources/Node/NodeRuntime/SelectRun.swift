@@ -3,6 +3,7 @@ internal import Catalog
 internal import Coordination
 internal import Foundation
 internal import NativeProtocol
+internal import NodeCore
 internal import PeerMessages
 internal import Scoring
 internal import Storage
@@ -37,6 +38,7 @@ final class SelectRun {
     /// Binds the values and begins.
     func start(_ values: [MarkerValue]) throws(CQLError) {
         let bound = try select.bind(values)
+        _ = try select.start(bound, pagingState: parameters.pagingState)
         if let call = select.score, let score = bound.score {
             let (_, version) = try call.resolve(coordinator.view.state)
             readSubqueries(score) { [self] arguments in

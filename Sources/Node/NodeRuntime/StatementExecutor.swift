@@ -3,11 +3,10 @@ internal import CQLSyntax
 internal import Catalog
 internal import ClusterLog
 internal import Coordination
-internal import Foundation
 internal import Logging
-internal import NIOCore
 internal import NativeProtocol
 internal import NativeServer
+internal import NodeCore
 internal import PeerMessages
 internal import SystemTables
 internal import TokenPlacement
@@ -23,18 +22,23 @@ final class StatementExecutor: RequestExecutor {
     let coordinator: LoopCoordinator
     let schema: SchemaExecutor
     private let prepared: PreparedStatements
+    let logic: NodeLogic
+    let resources: NodeResources
     private let logger: Logger
-    private var lastTimestampMicros: Int64 = 0
 
     init(
         coordinator: LoopCoordinator,
         prepared: PreparedStatements,
         schema: SchemaExecutor,
+        logic: NodeLogic,
+        resources: NodeResources,
         logger: Logger
     ) {
         self.coordinator = coordinator
         self.prepared = prepared
         self.schema = schema
+        self.logic = logic
+        self.resources = resources
         self.logger = logger
     }
 
@@ -152,11 +156,15 @@ final class StatementExecutor: RequestExecutor {
         _ session: Session,
         _ reply: Reply
     ) throws(CQLError) {
-        guard parameters.pagingState == nil else {
-            throw .invalid("paging beyond one page is not supported: every answer is one page")
-        }
         let values = try Self.values(parameters.values, plan)
+        if parameters.pagingState != nil {
+            guard case .select = plan.action else {
+                throw .invalid("only a SELECT from a user's table has pages: leave the state out")
+            }
+        }
         switch plan.action {
+        case .select(let select) where select.isScan:
+            try SelectScan(plan, select, parameters, self, reply).start(values)
         case .select(let select):
             try SelectRun(plan, select, parameters, self, reply).start(values)
         case .selectSystem(let select):
@@ -181,9 +189,17 @@ final class StatementExecutor: RequestExecutor {
                 defaultTimestampMicros: timestampMicros(parameters.defaultTimestamp),
                 nowSeconds: nowSeconds
             )
-            let keyspaces = keyspaces(of: mutations, batch.writes)
-            let type: Coordination.WriteType = batch.kind == .unlogged ? .unloggedBatch : .batch
-            write(mutations, keyspaces, parameters.consistency, type, plan.warnings, reply)
+            writeBatch(
+                batch.kind,
+                mutations,
+                batch.writes,
+                parameters.consistency,
+                plan.warnings,
+                reply
+            )
+        case .repair(let keyspace, let table):
+            logic.upkeep.perform { $0.startRepair(keyspace: keyspace, table: table) }
+            reply.send(.void, warnings: plan.warnings)
         case .use(let keyspace):
             session.keyspace = keyspace
             reply.send(.setKeyspace(keyspace))
@@ -237,8 +253,27 @@ final class StatementExecutor: RequestExecutor {
             )
         }
         let combined = try BatchPlan.combine(kind, mutations)
-        let type: Coordination.WriteType = kind == .unlogged ? .unloggedBatch : .batch
-        write(combined, keyspaces(of: combined, writes), batch.consistency, type, [], reply)
+        writeBatch(kind, combined, writes, batch.consistency, [], reply)
+    }
+
+    /// Writes what a batch became: by way of the batch log where it must be all or nothing.
+    private func writeBatch(
+        _ kind: BatchStatement.Kind,
+        _ mutations: [Mutation],
+        _ writes: [WritePlan],
+        _ consistency: ConsistencyLevel,
+        _ warnings: [String],
+        _ reply: Reply
+    ) {
+        let keyspaces = keyspaces(of: mutations, writes)
+        guard BatchPlan.needsLog(kind, mutations) else {
+            let type: Coordination.WriteType = kind == .unlogged ? .unloggedBatch : .batch
+            write(mutations, keyspaces, consistency, type, warnings, reply)
+            return
+        }
+        coordinator.writeLogged(mutations, keyspaces: keyspaces, consistency: consistency) {
+            Self.answer($0, warnings, reply)
+        }
     }
 
     private func keyspaces(of mutations: [Mutation], _ writes: [WritePlan]) -> [String] {
@@ -260,25 +295,28 @@ final class StatementExecutor: RequestExecutor {
             keyspaces: keyspaces,
             consistency: consistency,
             type: type
-        ) { result in
-            switch result {
-            case .success: reply.send(.void, warnings: warnings)
-            case .failure(let error): reply.error(ErrorResponse(error))
-            }
+        ) { Self.answer($0, warnings, reply) }
+    }
+
+    private static func answer(
+        _ result: Result<Void, CoordinationError>,
+        _ warnings: [String],
+        _ reply: Reply
+    ) {
+        switch result {
+        case .success: reply.send(.void, warnings: warnings)
+        case .failure(let error): reply.error(ErrorResponse(error))
         }
     }
 
     // MARK: Clocks and values
 
     /// The wall clock in seconds, as expiries are judged by it.
-    var nowSeconds: Int64 { Int64(Date().timeIntervalSince1970) }
+    var nowSeconds: Int64 { coordinator.nowSeconds }
 
     /// The client's timestamp, or this loop's clock, which never repeats or goes back.
     private func timestampMicros(_ given: Int64?) -> Int64 {
-        if let given { return given }
-        let now = Int64(Date().timeIntervalSince1970 * 1_000_000)
-        lastTimestampMicros = max(now, lastTimestampMicros + 1)
-        return lastTimestampMicros
+        given ?? coordinator.nextTimestamp()
     }
 
     private static func values(

@@ -4,6 +4,7 @@ internal import Catalog
 internal import Coordination
 internal import NativeProtocol
 internal import NativeServer
+internal import NodeCore
 internal import SystemTables
 
 /// What this program calls itself.
@@ -15,16 +16,18 @@ package enum MartletVersion {
 /// Answers from the cluster's state: system tables and DESCRIBE.
 extension StatementExecutor {
     /// The state as the system tables show it.
-    private var snapshot: SystemSnapshot {
+    private func snapshot(_ activity: NodeActivity) -> SystemSnapshot {
         SystemSnapshot(
             state: coordinator.view.state,
             node: coordinator.view.node,
             alive: coordinator.view.alive,
-            martletVersion: MartletVersion.text
+            martletVersion: MartletVersion.text,
+            activity: activity
         )
     }
 
-    /// Answers a SELECT from a virtual table.
+    /// Answers a SELECT from a virtual table; what this node alone knows is asked of the control
+    /// loop first.
     func answerSystem(
         _ plan: Plan,
         _ select: SystemSelectPlan,
@@ -32,8 +35,36 @@ extension StatementExecutor {
         skipsMetadata: Bool,
         _ reply: Reply
     ) throws(CQLError) {
+        guard select.table.keyspace == "system_martlet" else {
+            try answerSystem(plan, select, values, NodeActivity(), skipsMetadata, reply)
+            return
+        }
+        let resources = resources
+        let bound = LoopBound((self, reply), on: coordinator.environment)
+        logic.upkeep.perform { upkeep in
+            var activity = upkeep.activity
+            resources.describe(in: &activity)
+            let known = activity
+            bound.perform { (executor, reply) in
+                do throws(CQLError) {
+                    try executor.answerSystem(plan, select, values, known, skipsMetadata, reply)
+                } catch {
+                    reply.error(ErrorResponse(error))
+                }
+            }
+        }
+    }
+
+    private func answerSystem(
+        _ plan: Plan,
+        _ select: SystemSelectPlan,
+        _ values: [MarkerValue],
+        _ activity: NodeActivity,
+        _ skipsMetadata: Bool,
+        _ reply: Reply
+    ) throws(CQLError) {
         let rows = try select.evaluate(
-            rows: SystemTables.rows(of: select.table, in: snapshot),
+            rows: SystemTables.rows(of: select.table, in: snapshot(activity)),
             values: values
         )
         var writer = RowsWriter(

@@ -1,4 +1,5 @@
 internal import CRocksDB
+internal import Storage
 
 /// The open database: the pointers of the C API and the calls that take an error pointer.
 ///
@@ -7,12 +8,13 @@ internal import CRocksDB
 /// after `init`. `close` runs once, after the readers and the writer left (see ``RocksStore``).
 final class RocksDatabase: @unchecked Sendable {
     /// The column families, in the order in which they are opened.
-    private static let familyNames = ["default", "rows", "local"]
+    private static let familyNames = ["default", "rows", "local", "hints"]
 
     let path: String
     let handle: OpaquePointer
     let rows: OpaquePointer
     let local: OpaquePointer
+    let hints: OpaquePointer
     let blockCache: OpaquePointer
     let rowCache: OpaquePointer?
     /// Reads from memory and disk.
@@ -26,6 +28,7 @@ final class RocksDatabase: @unchecked Sendable {
     private let databaseOptions: OpaquePointer
     private let rowOptions: OpaquePointer
     private let localOptions: OpaquePointer
+    private let hintOptions: OpaquePointer
 
     /// Opens the database, and makes it if there is none.
     init(
@@ -38,6 +41,7 @@ final class RocksDatabase: @unchecked Sendable {
         databaseOptions = settings.database
         rowOptions = settings.rows
         localOptions = settings.local
+        hintOptions = settings.hints
         blockCache = settings.blockCache
         rowCache = settings.rowCache
         readAnywhere = rocksdb_readoptions_create()
@@ -50,7 +54,9 @@ final class RocksDatabase: @unchecked Sendable {
         let names = Self.familyNames.map { $0.withCString { rocksdbCopy($0) } }
         defer { names.forEach { $0.deallocate() } }
         let namePointers = names.map { UnsafePointer<CChar>?($0) }
-        let familyOptions: [OpaquePointer?] = [localOptions, rowOptions, localOptions]
+        let familyOptions: [OpaquePointer?] = [
+            localOptions, rowOptions, localOptions, hintOptions,
+        ]
         var opened = [OpaquePointer?](repeating: nil, count: names.count)
         var message: UnsafeMutablePointer<CChar>?
         let handle = rocksdb_open_column_families(
@@ -76,6 +82,7 @@ final class RocksDatabase: @unchecked Sendable {
         self.handle = handle
         rows = families[1]
         local = families[2]
+        hints = families[3]
     }
 
     /// Closes the database; nothing may use this object afterwards.
@@ -88,6 +95,7 @@ final class RocksDatabase: @unchecked Sendable {
         rocksdb_writeoptions_destroy(writeUnsynced)
         rocksdb_options_destroy(rowOptions)
         rocksdb_options_destroy(localOptions)
+        rocksdb_options_destroy(hintOptions)
         rocksdb_options_destroy(databaseOptions)
         rocksdb_cache_destroy(blockCache)
         if let rowCache { rocksdb_cache_destroy(rowCache) }

@@ -1,8 +1,11 @@
+package import Storage
+
 /// How one store uses its disk and its memory; checked once, when the store is opened.
 package struct RocksOptions: Equatable, Sendable {
     /// When a write counts as written.
     package enum SyncMode: Equatable, Sendable {
-        /// Every acknowledged write was synced to the disk before its acknowledgement.
+        /// A write is synced to the disk before its acknowledgement, unless its batch asks for less
+        /// (``StoreWrites/durability``).
         case beforeAcknowledgement
         /// Writes are acknowledged unsynced and synced each period (1 ms to 60 s): a crash of the
         /// machine may lose the last period; a crash of the process alone loses nothing.
@@ -29,6 +32,9 @@ package struct RocksOptions: Equatable, Sendable {
     package var compression = Compression.snappy
     /// When a write counts as written.
     package var syncMode = SyncMode.beforeAcknowledgement
+    /// How long batches that ask for no sync stay unsynced in the mode `beforeAcknowledgement`: 1 ms
+    /// to 60 s.
+    package var syncPeriod = Duration.milliseconds(200)
     /// Bytes that may wait for the writer before submitters are refused: 1 KiB to 4 GiB.
     ///
     /// Also the size limit of one batch.
@@ -75,12 +81,33 @@ package struct RocksOptions: Equatable, Sendable {
         check("maxOpenFiles", maxOpenFiles, 64...1_000_000, or: -1)
         check("backgroundJobs", backgroundJobs, 2...64)
         check("bloomBitsPerKey", bloomBitsPerKey, 0...30)
-        if case .periodic(let period) = syncMode,
-            period < .milliseconds(1) || period > .seconds(60)
-        {
+        let periods = Duration.milliseconds(1)...Duration.seconds(60)
+        if case .periodic(let period) = syncMode, !periods.contains(period) {
             found.append("syncMode is periodic with \(period); the period must be 1 ms to 60 s")
         }
+        if !periods.contains(syncPeriod) {
+            found.append("syncPeriod is \(syncPeriod); it must be 1 ms to 60 s")
+        }
         return found
+    }
+
+    /// How the writer works under these options.
+    package var commitSettings: CommitCycle.Settings {
+        let (syncsAsPromised, period) =
+            switch syncMode {
+            case .beforeAcknowledgement: (true, syncPeriod)
+            case .periodic(let period): (false, period)
+            }
+        return CommitCycle.Settings(
+            groupBytesMax: commitGroupBytesMax,
+            syncsAsPromised: syncsAsPromised,
+            syncPeriod: period
+        )
+    }
+
+    /// The bounds of the writer's queue.
+    package var queueBounds: CommitQueue.Bounds {
+        CommitQueue.Bounds(bytesMax: writerQueueBytesMax, batchesMax: writerQueueBatchesMax)
     }
 
     /// Refuses options that are out of bounds, all problems in one error.

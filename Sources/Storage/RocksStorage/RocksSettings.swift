@@ -5,6 +5,7 @@ struct RocksSettings {
     let database: OpaquePointer
     let rows: OpaquePointer
     let local: OpaquePointer
+    let hints: OpaquePointer
     let blockCache: OpaquePointer
     let rowCache: OpaquePointer?
 
@@ -12,18 +13,24 @@ struct RocksSettings {
         database = rocksdb_options_create()
         rows = rocksdb_options_create()
         local = rocksdb_options_create()
+        hints = rocksdb_options_create()
         blockCache = rocksdb_cache_create_lru(options.blockCacheBytes)
         rowCache = options.rowCacheBytes > 0 ? rocksdb_cache_create_lru(options.rowCacheBytes) : nil
         setDatabase(options, environment)
         setRows(options, merging)
         setFamily(local, options, bloomBits: 0)
         rocksdb_options_set_compression(local, Int32(rocksdb_no_compression))
+        setFamily(hints, options, bloomBits: 0)
+        rocksdb_options_set_compression(hints, Int32(rocksdb_no_compression))
+        // Hints come while a node is down and go soon after: they get little of the memory.
+        rocksdb_options_set_write_buffer_size(hints, max(options.memtableBytes / 8, 64 << 10))
     }
 
     /// Frees everything, where the database did not open.
     func destroy() {
         rocksdb_options_destroy(rows)
         rocksdb_options_destroy(local)
+        rocksdb_options_destroy(hints)
         rocksdb_options_destroy(database)
         rocksdb_cache_destroy(blockCache)
         if let rowCache { rocksdb_cache_destroy(rowCache) }

@@ -1,19 +1,10 @@
-internal import CRocksDB
-internal import Storage
+package import Storage
 
-/// What memory knows of a row.
-package enum MemoryRead: Equatable, Sendable {
-    /// The merged row.
-    case found([UInt8])
-    /// There is no such row.
-    case absent
-    /// Only the disk can tell: read it off the event loop.
-    case needsDisk
-}
-
-extension RocksStore {
-    /// Keys of one call into RocksDB, which holds the blocks of all of them in memory meanwhile.
-    private static let keysPerCall = 512
+extension RocksStore: StoreReading {
+    /// Reads rows in the order of the keys, nil where there is none.
+    package func read(_ keys: [[UInt8]]) throws(StorageError) -> [[UInt8]?] {
+        try read(keys, sorted: false)
+    }
 
     /// Reads rows in one batch.
     ///
@@ -24,12 +15,11 @@ extension RocksStore {
     /// - Throws: the first error; then no row is returned.
     package func read(
         _ keys: [[UInt8]],
-        sorted: Bool = false
+        sorted: Bool
     ) throws(StorageError) -> [[UInt8]?] {
-        var rows: [[UInt8]?] = []
-        rows.reserveCapacity(keys.count)
-        try visit(keys, sorted: sorted) { _, row in rows.append(row.map { [UInt8]($0) }) }
-        return rows
+        guard gate.enter() else { throw .closed(path: options.path) }
+        defer { gate.leave() }
+        return try backend.read(keys, sorted: sorted)
     }
 
     /// Reads rows in one batch without copying them: `body` sees each in the order of the keys.
@@ -44,26 +34,7 @@ extension RocksStore {
     ) throws(StorageError) {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        var start = 0
-        while start < keys.count {
-            let count = min(keys.count - start, Self.keysPerCall)
-            let scratch = MultiGetScratch(keys[start..<start + count])
-            defer { scratch.free() }
-            rocksdb_batched_multi_get_cf(
-                database.handle,
-                database.readAnywhere,
-                database.rows,
-                count,
-                scratch.keys,
-                scratch.keyCounts,
-                scratch.values,
-                scratch.errors,
-                sorted
-            )
-            if let text = scratch.takeError() { throw database.error(text, "read rows") }
-            for index in 0..<count { body(start + index, scratch.row(index)) }
-            start += count
-        }
+        try backend.visit(keys, sorted: sorted, body)
     }
 
     /// Reads one row if memory holds what it takes: never waits for the disk.
@@ -72,15 +43,18 @@ extension RocksStore {
     package func readFromMemory(_ key: [UInt8]) throws(StorageError) -> MemoryRead {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        var message: UnsafeMutablePointer<CChar>?
-        let slice = get(key, database.readMemory, database.rows, &message)
-        defer { if let slice { rocksdb_pinnableslice_destroy(slice) } }
-        if let text = RocksDatabase.takeText(&message) {
-            // The C API has no code for "not in memory", only this text.
-            if text.hasPrefix("Result incomplete") { return .needsDisk }
-            throw database.error(text, "read a row from memory")
-        }
-        return slice.map { .found(Self.copy($0)) } ?? .absent
+        return try backend.readFromMemory(key)
+    }
+
+    /// Reads the first rows of a range.
+    package func scan(
+        _ range: KeyRange,
+        rowsMax: Int,
+        bytesMax: Int
+    ) throws(StorageError) -> StoreScan {
+        guard gate.enter() else { throw .closed(path: options.path) }
+        defer { gate.leave() }
+        return try backend.scan(range, rowsMax: rowsMax, bytesMax: bytesMax)
     }
 
     /// Reads rows in key order from `start` up to, not including, `end` (nil: to the last).
@@ -96,7 +70,14 @@ extension RocksStore {
         to end: [UInt8]?,
         limit: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
-        try scan(database.rows, from: start, to: end, limit: limit)
+        guard gate.enter() else { throw .closed(path: options.path) }
+        defer { gate.leave() }
+        return try backend.scan(
+            database.rows,
+            KeyRange(lower: start, upper: end),
+            limit: limit,
+            bytesMax: .max
+        ).found
     }
 
     /// Reads a value of the node's own, nil if there is none.
@@ -105,13 +86,17 @@ extension RocksStore {
     package func readLocal(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        var message: UnsafeMutablePointer<CChar>?
-        let slice = get(key, database.readAnywhere, database.local, &message)
-        defer { if let slice { rocksdb_pinnableslice_destroy(slice) } }
-        if let text = RocksDatabase.takeText(&message) {
-            throw database.error(text, "read a local value")
-        }
-        return slice.map(Self.copy)
+        return try backend.readLocal(key)
+    }
+
+    /// Reads some of the node's own values, in the order of their keys.
+    package func scanLocal(
+        _ range: KeyRange,
+        limit: Int
+    ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
+        guard gate.enter() else { throw .closed(path: options.path) }
+        defer { gate.leave() }
+        return try backend.scanLocal(range, limit: limit)
     }
 
     /// Reads the node's own values whose keys begin with `prefix`, in key order.
@@ -128,49 +113,24 @@ extension RocksStore {
         limit: Int = .max
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
         let end = KeyRange.successor(of: prefix)
-        return try scan(database.local, from: start ?? prefix, to: end, limit: limit)
+        return try scanLocal(KeyRange(lower: start ?? prefix, upper: end), limit: limit)
     }
 
-    private func scan(
-        _ family: OpaquePointer,
-        from start: [UInt8],
-        to end: [UInt8]?,
-        limit: Int
+    /// Reads some hints, in the order of their keys.
+    package func scanHints(
+        _ range: KeyRange,
+        limit: Int,
+        bytesMax: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        if let end, end.lexicographicallyPrecedes(start) { return [] }
-        let walk = RowScan(database: database, family: family, from: start, to: end)
-        var found: [(key: [UInt8], value: [UInt8])] = []
-        while found.count < limit, let key = walk.key {
-            found.append((key: [UInt8](key), value: [UInt8](walk.value)))
-            walk.advance()
-        }
-        try walk.check()
-        return found
+        return try backend.scanHints(range, limit: limit, bytesMax: bytesMax)
     }
 
-    private func get(
-        _ key: [UInt8],
-        _ options: OpaquePointer,
-        _ family: OpaquePointer,
-        _ message: inout UnsafeMutablePointer<CChar>?
-    ) -> OpaquePointer? {
-        key.withUnsafeBytes { key in
-            rocksdb_get_pinned_cf(
-                database.handle,
-                options,
-                family,
-                key.baseAddress?.assumingMemoryBound(to: CChar.self),
-                key.count,
-                &message
-            )
-        }
-    }
-
-    private static func copy(_ slice: OpaquePointer) -> [UInt8] {
-        var count = 0
-        let pointer = rocksdb_pinnableslice_value(slice, &count)
-        return [UInt8](UnsafeRawBufferPointer(start: pointer, count: count))
+    /// The rows that an error of corruption may concern; nil if it does not tell.
+    package func damagedRange(_ error: StorageError) -> KeyRange? {
+        guard gate.enter() else { return nil }
+        defer { gate.leave() }
+        return backend.damagedRange(error)
     }
 }

@@ -1,12 +1,12 @@
-internal import Foundation
+package import Storage
 
 /// One node's data on disk: rows that are merged, and the node's own small values.
 ///
 /// Reads run on the caller's thread. Writes go through one writer thread, which commits what
 /// waits as one group and syncs it before it acknowledges (or periodically, by option).
 ///
-/// `@unchecked Sendable`: `database` is thread-safe by itself; every use of it by a reader is
-/// inside `gate`, by the writer before `finish` returns, and `close` frees it after both.
+/// `@unchecked Sendable`: `backend` is thread-safe for readers by itself; every use of it by a reader is
+/// inside `gate`, by the writer before `finish` returns, and `close` closes it after both.
 package final class RocksStore: @unchecked Sendable {
     /// The steps of closing.
     private enum Phase {
@@ -20,10 +20,9 @@ package final class RocksStore: @unchecked Sendable {
     /// The options that the store was opened with.
     package let options: RocksOptions
 
-    let database: RocksDatabase
+    let backend: RocksBackend
     let gate = ReadGate()
     let writer: Writer
-    private let environment: StoreEnvironment
     private let phaseMonitor = Monitor()
     private var phase = Phase.open
 
@@ -33,35 +32,29 @@ package final class RocksStore: @unchecked Sendable {
     ///   - options: where and how; validated here.
     ///   - merging: how pieces of a row become one.
     ///   - environment: the disk; tests pass a simulated one.
+    ///   - observer: hears on the writer thread what it does to rows, a cache of them.
     /// - Throws: ``StorageError/invalid(_:)`` for options out of bounds,
     ///   ``StorageError/locked(_:)`` if the folder is in use, or what the disk says.
     package init(
         options: RocksOptions,
         merging: RowMerging = .rows,
-        environment: StoreEnvironment = .realDisk
+        environment: StoreEnvironment = .realDisk,
+        observer: (any WriteObserver)? = nil
     ) throws(StorageError) {
-        try options.validate()
         self.options = options
-        self.environment = environment
-        if environment.environment == nil {
-            try Self.makeFolder(options.path)
-        }
-        database = try RocksDatabase(
-            options: options,
-            merging: merging,
-            environment: environment.environment
-        )
+        backend = try RocksBackend(options: options, merging: merging, environment: environment)
         writer = Writer(
-            database: database,
+            backend: backend,
             options: options,
-            acknowledgement: environment.acknowledgement
+            acknowledgement: environment.acknowledgement,
+            observer: observer
         )
         do throws(StorageError) {
             try writer.start()
         } catch {
             // `deinit` runs now, and must find nothing left to close.
             phase = .closed
-            database.close()
+            backend.close()
             throw error
         }
     }
@@ -103,7 +96,12 @@ package final class RocksStore: @unchecked Sendable {
         sink: any CommitSink,
         waitForRoom: Bool
     ) -> Bool {
-        switch writer.submit(writes, ticket: ticket, sink: sink, waitForRoom: waitForRoom) {
+        switch writer.queue.offer(
+            writes,
+            ticket: ticket,
+            sink: sink,
+            waitForRoom: waitForRoom
+        ) {
         case .accepted: return true
         case .full: return false
         case .closed:
@@ -111,6 +109,8 @@ package final class RocksStore: @unchecked Sendable {
             return true
         }
     }
+
+    var database: RocksDatabase { backend.database }
 
     // MARK: - Closing
 
@@ -130,27 +130,10 @@ package final class RocksStore: @unchecked Sendable {
         precondition(!writer.isCurrentThread, "close on the writer thread would wait for itself")
         writer.finish()
         gate.close()
-        database.close()
+        backend.close()
         phaseMonitor.withLock {
             phase = .closed
             phaseMonitor.broadcast()
-        }
-    }
-
-    private static func makeFolder(_ path: String) throws(StorageError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path,
-                withIntermediateDirectories: true
-            )
-        } catch {
-            throw .ioFailure(
-                StorageError.Fault(
-                    operation: "make the store's folder",
-                    path: path,
-                    message: error.localizedDescription
-                )
-            )
         }
     }
 }

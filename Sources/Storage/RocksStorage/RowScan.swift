@@ -1,4 +1,5 @@
 internal import CRocksDB
+internal import Storage
 
 /// Walks the keys of a column family in order, over a snapshot taken at its start.
 final class RowScan {

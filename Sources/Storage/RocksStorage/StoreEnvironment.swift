@@ -1,15 +1,12 @@
+package import Storage
+
 /// The disk under a store: the real one, or a simulated one in tests.
 ///
 /// No configuration reaches this: the program says `realDisk`, and the planted fault needs an
 /// environment that only the test support target can make.
 package struct StoreEnvironment {
     /// When the writer acknowledges relative to the sync that it promised.
-    package enum Acknowledgement: Sendable {
-        /// As promised.
-        case afterSync
-        /// A planted fault: too early. A test proves that losing power then is noticed.
-        case beforeSync
-    }
+    package typealias Acknowledgement = CommitCycle.Acknowledgement
 
     /// A `rocksdb_env_t`, or nil for the real disk.
     let environment: OpaquePointer?

@@ -1,4 +1,5 @@
 internal import CRocksDB
+package import Storage
 
 /// Numbers of one store at one moment, for metrics and `martlet status`.
 package struct StoreStatistics: Equatable, Sendable {
@@ -10,6 +11,10 @@ package struct StoreStatistics: Equatable, Sendable {
     package var liveBytesEstimate: UInt64
     /// Bytes of all memtables.
     package var memtableBytes: UInt64
+    /// Estimated number of hints.
+    package var hintsEstimate: UInt64
+    /// Bytes of the hints' memtables and table files.
+    package var hintBytes: UInt64
     /// Estimated bytes that compactions have yet to rewrite.
     package var pendingCompactionBytes: UInt64
     /// Bytes in the block cache.
@@ -39,7 +44,11 @@ extension RocksStore {
             tableFileBytes: number("rocksdb.total-sst-files-size"),
             liveBytesEstimate: number("rocksdb.estimate-live-data-size"),
             memtableBytes: number("rocksdb.cur-size-all-mem-tables")
-                + number("rocksdb.cur-size-all-mem-tables", database.local),
+                + number("rocksdb.cur-size-all-mem-tables", database.local)
+                + number("rocksdb.cur-size-all-mem-tables", database.hints),
+            hintsEstimate: number("rocksdb.estimate-num-keys", database.hints),
+            hintBytes: number("rocksdb.total-sst-files-size", database.hints)
+                + number("rocksdb.cur-size-all-mem-tables", database.hints),
             pendingCompactionBytes: number("rocksdb.estimate-pending-compaction-bytes"),
             blockCacheBytes: rocksdb_cache_get_usage(database.blockCache),
             rowCacheBytes: database.rowCache.map { rocksdb_cache_get_usage($0) } ?? 0,
@@ -103,7 +112,7 @@ extension RocksStore {
         let flushOptions = rocksdb_flushoptions_create()
         defer { rocksdb_flushoptions_destroy(flushOptions) }
         rocksdb_flushoptions_set_wait(flushOptions, 1)
-        for family in [database.rows, database.local] {
+        for family in [database.rows, database.local, database.hints] {
             try database.call("flush memtables") {
                 rocksdb_flush_cf(database.handle, flushOptions, family, $0)
             }

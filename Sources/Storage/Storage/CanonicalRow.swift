@@ -12,7 +12,20 @@ enum CanonicalRow {
         nowSeconds: Int64,
         gcGraceSeconds: Int32?
     ) -> [UInt8]? {
-        let rule = Rule(nowSeconds: nowSeconds, gcGraceSeconds: gcGraceSeconds)
+        rewritten(
+            bytes,
+            nowSeconds: nowSeconds,
+            purgeBeforeSeconds: purgeBeforeSeconds(nowSeconds, gcGraceSeconds)
+        )
+    }
+
+    /// The same for a second before which deletions and expiries are purged.
+    static func rewritten(
+        _ bytes: UnsafeRawBufferPointer,
+        nowSeconds: Int64,
+        purgeBeforeSeconds: Int64
+    ) -> [UInt8]? {
+        let rule = Rule(nowSeconds: nowSeconds, purgeBeforeSeconds: purgeBeforeSeconds)
         guard var scanner = try? RowScanner(bytes) else {
             preconditionFailure("a validated row turned out wrong")
         }
@@ -32,20 +45,19 @@ enum CanonicalRow {
         return encoder.bytes
     }
 
+    private static func purgeBeforeSeconds(
+        _ nowSeconds: Int64,
+        _ gcGraceSeconds: Int32?
+    ) -> Int64 {
+        guard let gcGraceSeconds else { return .min }
+        let (before, isOver) = nowSeconds.subtractingReportingOverflow(Int64(gcGraceSeconds))
+        return isOver ? (gcGraceSeconds > 0 ? .min : .max) : before
+    }
+
     /// What holds as of a second.
     private struct Rule {
         let nowSeconds: Int64
         let purgeBeforeSeconds: Int64
-
-        init(nowSeconds: Int64, gcGraceSeconds: Int32?) {
-            self.nowSeconds = nowSeconds
-            guard let gcGraceSeconds else {
-                purgeBeforeSeconds = .min
-                return
-            }
-            let (before, isOver) = nowSeconds.subtractingReportingOverflow(Int64(gcGraceSeconds))
-            purgeBeforeSeconds = isOver ? (gcGraceSeconds > 0 ? .min : .max) : before
-        }
 
         func isPurgeable(_ seconds: Int64) -> Bool {
             seconds < purgeBeforeSeconds && seconds <= nowSeconds

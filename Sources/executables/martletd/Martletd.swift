@@ -21,6 +21,14 @@ struct Martletd: AsyncParsableCommand {
     @Flag(help: "Found a new cluster on this node, if it belongs to none yet.")
     var bootstrap = false
 
+    @Flag(
+        help: """
+            This node's disk was lost: take its place in the cluster again, and fetch its rows \
+            from the other replicas before answering reads.
+            """
+    )
+    var rebuild = false
+
     static func main() async {
         // A model on trial runs in a child process of this program: nothing else may start there.
         let arguments = CommandLine.arguments
@@ -45,6 +53,7 @@ struct Martletd: AsyncParsableCommand {
         let node = MartletNode(
             configuration: configuration,
             bootstrap: bootstrap,
+            rebuild: rebuild,
             executable: Self.executablePath,
             libraryFolders: Self.libraryFolders,
             logger: logger

@@ -68,4 +68,13 @@ import TokenPlacement
             kinds.map(\.cassandraName) == ["partition_key", "clustering", "static", "regular"]
         )
     }
+
+    @Test func `a durability is known by its name and number`() {
+        #expect(TableOptions().durability == .synced)
+        #expect(TableDurability.periodic.rawValue == 0 && TableDurability.synced.rawValue == 1)
+        for durability in TableDurability.allCases {
+            #expect(TableDurability(optionValue: durability.description) == durability)
+        }
+        for text in ["", "SYNCED", "never"] { #expect(TableDurability(optionValue: text) == nil) }
+    }
 }

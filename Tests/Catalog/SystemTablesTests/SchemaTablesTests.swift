@@ -39,6 +39,15 @@ import TokenPlacement
         )
     }
 
+    @Test func `a table that is not synced says so among its extensions`() throws {
+        var state = Fixture.state()
+        state.tables["ml"]?["movies"]?.options.durability = .periodic
+        let rows = try DecodedRow.all(of: "system_schema.tables", in: Fixture.snapshot(state))
+        let movies = try #require(rows.first { $0["table_name"] == "movies" })
+        let periodic = Array("periodic".utf8)
+        #expect(movies["extensions"] == "{martlet.durability: \(periodic)}")
+    }
+
     @Test func `columns show type, kind and position`() throws {
         let rows = try DecodedRow.all(of: "system_schema.columns")
             .filter { $0["keyspace_name"] == "ml" }
@@ -113,8 +122,10 @@ import TokenPlacement
         let tables = try DecodedRow.all(of: "system_virtual_schema.tables")
         #expect(
             tables.map { "\($0["keyspace_name"] ?? "").\($0["table_name"] ?? "")" } == [
-                "system_martlet.cluster", "system_martlet.models", "system_martlet.nodes",
-                "system_martlet.ring", "system_virtual_schema.columns",
+                "system_martlet.caches", "system_martlet.cluster", "system_martlet.hints",
+                "system_martlet.memory", "system_martlet.models", "system_martlet.nodes",
+                "system_martlet.repair_runs", "system_martlet.ring",
+                "system_martlet.slice_repairs", "system_virtual_schema.columns",
                 "system_virtual_schema.keyspaces", "system_virtual_schema.tables",
             ]
         )

@@ -73,6 +73,25 @@ struct RowsTests {
         #expect(writer.finish().count == empty + 9)
     }
 
+    @Test func `a paging state that is known at the end stands where it would have stood`() throws {
+        for metadata in [
+            RowsMetadata(columns: Samples.mixedColumns), RowsMetadata(columnCount: 2),
+        ] {
+            for state: [UInt8] in [[], [0x50], Array(repeating: 7, count: 300)] {
+                var told = metadata
+                told.pagingState = state
+                var writer = RowsWriter(stream: 12, metadata: metadata, extras: Samples.extras)
+                for cell: [UInt8] in [[0, 0, 0, 42], [1], [], [2]] { writer.appendCell(cell) }
+                let late = writer.finish(pagingState: state)
+                var early = RowsWriter(stream: 12, metadata: told, extras: Samples.extras)
+                for cell: [UInt8] in [[0, 0, 0, 42], [1], [], [2]] { early.appendCell(cell) }
+                #expect(late == early.finish())
+                let rows = try rows(late)
+                #expect(rows.metadata == told && rows.rowCount == 2)
+            }
+        }
+    }
+
     @Test func `a page of many rows is read back whole`() throws {
         var writer = RowsWriter(
             stream: 1,

@@ -87,6 +87,9 @@ enum Samples {
         .readFailure(.all, received: 1, blockFor: 3, failures: 2, dataPresent: false),
         .functionFailure(keyspace: "ml", function: "ranker", argumentTypes: ["int", "text"]),
         .writeFailure(.three, received: 1, blockFor: 3, failures: 1, .unloggedBatch),
+        .writeTimeout(.localQuorum, received: 1, blockFor: 2, .batchLog),
+        .writeTimeout(.serial, received: 1, blockFor: 2, .cas),
+        .writeFailure(.any, received: 0, blockFor: 1, failures: 1, .batch),
         .syntaxError, .unauthorized, .invalid, .configurationError,
         .alreadyExists(keyspace: "ks", table: ""), .unprepared(id: [0xDE, 0xAD]),
     ]

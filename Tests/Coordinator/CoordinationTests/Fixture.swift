@@ -110,7 +110,10 @@ enum Fixture {
     /// What a replica that holds these rows answers.
     static func reply(_ rows: [[UInt8]?], _ mode: ReadRequest.Mode = .data) throws -> ReadGroupReply
     {
-        ReadGroupReply(digest: try digest(rows), rows: mode == .data ? rows : [])
+        ReadGroupReply(
+            digest: mode == .rows ? .absent : try digest(rows),
+            rows: mode == .digest ? [] : rows
+        )
     }
 
     static func failure(_ code: PeerFailure.Code) -> PeerFailure {

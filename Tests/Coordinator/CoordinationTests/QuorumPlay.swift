@@ -18,6 +18,16 @@ struct QuorumPlay {
         case earlyAcknowledgement
         /// A read at QUORUM is answered by one replica.
         case oneReplicaRead
+        /// Hints are said to be stored, and never are.
+        case droppedHint
+    }
+
+    /// How replicas come to hold the same in the end.
+    enum Ending {
+        /// Everything is read at ALL without faults; hints are of no use.
+        case readAtAll
+        /// All hints are delivered.
+        case hints
     }
 
     /// What a client must never see.
@@ -43,6 +53,8 @@ struct QuorumPlay {
         case start
         case request(to: NodeID, Message)
         case reply(Reply)
+        case hintStored(for: NodeID)
+        case speculate
         case timeOut
     }
 
@@ -91,6 +103,11 @@ struct QuorumPlay {
     private var lossRate: Double
     private var doublingRate: Double
     private var failureRate: Double
+    private var deadRate: Double
+
+    private var hints: [(node: NodeID, operation: Int, mutations: [Int])] = []
+    /// What became of a write at a node: a message that comes twice is treated alike.
+    private var refusals: [Int: [NodeID: PeerFailure.Code?]] = [:]
 
     private var written: [Place: [Int64: [UInt8]?]] = [:]
     private var acknowledged: [Place: Int64] = [:]
@@ -103,6 +120,9 @@ struct QuorumPlay {
     private(set) var repairs = 0
     /// How many writes were acknowledged.
     private(set) var acknowledgedWrites = 0
+    /// How many hints were delivered, and for how many groups of keys a spare was asked.
+    private(set) var deliveredHints = 0
+    private(set) var speculations = 0
 
     init(seed: UInt64, mutant: Mutant = .none) {
         self.mutant = mutant
@@ -113,10 +133,11 @@ struct QuorumPlay {
         lossRate = Double.random(in: 0...0.4, using: &random)
         doublingRate = Double.random(in: 0...0.3, using: &random)
         failureRate = Double.random(in: 0...0.2, using: &random)
+        deadRate = Double.random(in: 0...0.3, using: &random)
     }
 
-    /// Plays the operations, then one read of everything at ALL without faults.
-    mutating func run(operationCount: Int) throws {
+    /// Plays the operations, then what the ending says.
+    mutating func run(operationCount: Int, ending: Ending = .readAtAll) throws {
         var timestamps = (1...Int64(operationCount)).map { $0 * 10 }
         timestamps.shuffle(using: &random)
         for timestamp in timestamps {
@@ -128,9 +149,17 @@ struct QuorumPlay {
         }
         try playToTheEnd()
         (lossRate, doublingRate, failureRate) = (0, 0, 0)
-        add(Array(0..<Self.keyCount), [], 0, .all, at: now)
-        try playToTheEnd()
+        switch ending {
+        case .readAtAll:
+            add(Array(0..<Self.keyCount), [], 0, .all, at: now)
+            try playToTheEnd()
+        case .hints: deliverHints()
+        }
         if operations.contains(where: { $0.outcomes == 0 }) { violations.insert(.unfinished) }
+        for operation in operations {
+            guard case .write(let machine)? = operation.machine else { continue }
+            if !machine.isComplete { violations.insert(.unfinished) }
+        }
         checkConvergence()
     }
 
@@ -201,6 +230,9 @@ struct QuorumPlay {
         case .start: try start(index)
         case .request(let node, let message): try receive(message, at: node, of: index)
         case .reply(let reply): try feed(reply, to: index)
+        case .hintStored(let node):
+            try step(index, { $0.hintStored(for: node, actions: &$1) }, { _, _ in })
+        case .speculate: try step(index, { _, _ in }, { $0.speculate(&$1) })
         case .timeOut:
             try step(index, { $0.timedOut(&$1) }, { $0.timedOut(&$1) })
             switch operations[index].machine {
@@ -211,8 +243,27 @@ struct QuorumPlay {
         }
     }
 
+    /// The cluster as gossip sees it at the moment: now and then a living node is held dead.
+    private mutating func seenView() -> ClusterView {
+        var seen = view
+        if happens(deadRate) { seen.alive.remove(Fixture.id(.random(in: 2...5, using: &random))) }
+        return seen
+    }
+
+    private mutating func deliverHints() {
+        for (node, index, mutations) in hints {
+            let operation = operations[index]
+            let writes = mutations.map {
+                (key: storageKey(operation.keys[$0]), operand: operation.operands[$0])
+            }
+            stores[node]?.apply(writes)
+        }
+        deliveredHints = hints.count
+    }
+
     private mutating func start(_ index: Int) throws {
         let operation = operations[index]
+        let view = operation.consistency == .all ? view : seenView()
         let refs = operation.keys.map { partitions[$0] }
         operations[index].acknowledgedBefore = acknowledged
         operations[index].returnedBefore = returned
@@ -220,6 +271,7 @@ struct QuorumPlay {
             let level = mutant == .oneReplicaRead ? .one : operation.consistency
             let groups = try view.group(refs, keyspace: "ks", consistency: level)
             operations[index].groups = groups
+            schedule(.speculate, of: index, at: now + Int.random(in: 1...150, using: &random))
             operations[index].machine = .read(
                 ReadMachine(
                     keyCount: refs.count,
@@ -259,6 +311,9 @@ struct QuorumPlay {
             for action in actions {
                 switch action {
                 case .write(let node, let mutations): send(.write(mutations), to: node, of: index)
+                case .hint(let node, let mutations, _):
+                    if mutant != .droppedHint { hints.append((node, index, mutations)) }
+                    schedule(.hintStored(for: node), of: index, at: delay())
                 case .succeed:
                     end(index)
                     writeAcknowledged(operations[index])
@@ -282,6 +337,7 @@ struct QuorumPlay {
                 case .answer(let rows):
                     end(index)
                     if machine.repairedGroupCount > 0 { repairs += 1 }
+                    speculations += machine.speculatedGroupCount
                     try answered(operations[index], rows)
                 case .fail: end(index)
                 }
@@ -329,15 +385,25 @@ struct QuorumPlay {
         }
     }
 
+    private mutating func failure(
+        of message: Message,
+        at node: NodeID,
+        _ index: Int
+    ) -> PeerFailure.Code? {
+        if case .write = message, let decided = refusals[index]?[node] { return decided }
+        let codes = [PeerFailure.Code.failed, .overloaded, .unknownTable, .unreadable]
+        let code = happens(failureRate) ? codes.randomElement(using: &random) : nil
+        if case .write = message { refusals[index, default: [:]][node] = .some(code) }
+        return code
+    }
+
     private func storageKey(_ key: Int) -> [UInt8] {
         RowKey(table: Self.table, token: partitions[key].token, partitionKey: partitions[key].key)
             .encoded
     }
 
     private mutating func receive(_ message: Message, at node: NodeID, of index: Int) throws {
-        if happens(failureRate) {
-            let codes = [PeerFailure.Code.failed, .overloaded, .unknownTable]
-            let code = codes[Int.random(in: 0..<3, using: &random)]
+        if let code = failure(of: message, at: node, index) {
             respond(failed(message, at: node, Fixture.failure(code)), of: index)
             return
         }

@@ -64,9 +64,14 @@ struct ReadMachineTests {
         var machine = machine([Fixture.group([a, b, c], required: 1, keys: [0])], .one)
         var actions: [Action] = []
         machine.start(&actions)
-        #expect(actions == [.read(request: 0, from: a, parts: [Part(group: 0, mode: .data)])])
+        // Nobody compares, so that no digest is asked for.
+        #expect(actions == [.read(request: 0, from: a, parts: [Part(group: 0, mode: .rows)])])
         actions = []
-        machine.rowsReceived(request: 0, replies: [try Fixture.reply([new])], actions: &actions)
+        machine.rowsReceived(
+            request: 0,
+            replies: [try Fixture.reply([new], .rows)],
+            actions: &actions
+        )
         #expect(actions == [.answer([new])])
         #expect(machine.isFinished)
     }
@@ -310,6 +315,7 @@ struct ReadMachineTests {
         let expected: [(PeerFailure.Code, CoordinationError)] = [
             (.failed, .readFailure(count, failures: 1, dataPresent: true, text: "no")),
             (.unknownTable, .readFailure(count, failures: 1, dataPresent: true, text: "no")),
+            (.unreadable, .readFailure(count, failures: 1, dataPresent: true, text: "no")),
             (.disconnected, .readTimeout(count, dataPresent: true)),
             (.overloaded, .overloaded("no")), (.invalid, .invalid("no")),
         ]

@@ -27,6 +27,16 @@ struct WriteMachineTests {
         )
     }
 
+    /// What the client is told; ``WriteHintTests`` are about the rest.
+    private func told(_ actions: [Action]) -> [Action] {
+        actions.filter { action in
+            switch action {
+            case .write, .hint: false
+            case .succeed, .fail: true
+            }
+        }
+    }
+
     private func timeout(
         _ consistency: ConsistencyLevel,
         _ received: Int,
@@ -113,11 +123,11 @@ struct WriteMachineTests {
         machine.acknowledged(by: Fixture.a, actions: &actions)
         actions = []
         machine.timedOut(&actions)
-        #expect(actions == [timeout(.all, 2, of: 3)])
+        #expect(told(actions) == [timeout(.all, 2, of: 3)])
         #expect(machine.isFinished)
     }
 
-    @Test func `what comes after the answer is ignored`() throws {
+    @Test func `the client is told once, whatever comes after`() throws {
         var machine = try machine(.one)
         var actions: [Action] = []
         machine.start(&actions)
@@ -126,7 +136,7 @@ struct WriteMachineTests {
         machine.acknowledged(by: Fixture.b, actions: &actions)
         machine.failed(at: Fixture.c, Fixture.failure(.failed), actions: &actions)
         machine.timedOut(&actions)
-        #expect(actions == [])
+        #expect(told(actions) == [])
     }
 
     @Test
@@ -141,9 +151,9 @@ struct WriteMachineTests {
         machine.acknowledged(by: Fixture.a, actions: &actions)
         machine.acknowledged(by: Fixture.e, actions: &actions)
         machine.failed(at: Fixture.a, Fixture.failure(.failed), actions: &actions)
-        #expect(actions == [])
+        #expect(told(actions) == [])
         machine.timedOut(&actions)
-        #expect(actions == [timeout(.quorum, 1, of: 2)])
+        #expect(told(actions) == [timeout(.quorum, 1, of: 2)])
     }
 
     @Test func `a failure is borne while enough replicas are left`() throws {
@@ -153,9 +163,9 @@ struct WriteMachineTests {
         actions = []
         machine.failed(at: Fixture.b, Fixture.failure(.failed), actions: &actions)
         machine.acknowledged(by: Fixture.a, actions: &actions)
-        #expect(actions == [])
+        #expect(told(actions) == [])
         machine.acknowledged(by: Fixture.c, actions: &actions)
-        #expect(actions == [.succeed])
+        #expect(told(actions) == [.succeed])
     }
 
     @Test func `too many failures fail the write at once, with Cassandra's payload`() throws {
@@ -168,7 +178,7 @@ struct WriteMachineTests {
         machine.failed(at: Fixture.a, Fixture.failure(.unknownTable), actions: &actions)
         let count = AnswerCount(consistency: .quorum, received: 1, required: 2)
         #expect(
-            actions == [.fail(.writeFailure(count, failures: 2, type: .simple, text: "no"))]
+            told(actions) == [.fail(.writeFailure(count, failures: 2, type: .simple, text: "no"))]
         )
     }
 
@@ -178,7 +188,7 @@ struct WriteMachineTests {
         machine.start(&actions)
         actions = []
         machine.failed(at: Fixture.b, Fixture.failure(.disconnected), actions: &actions)
-        #expect(actions == [timeout(.all, 0, of: 3)])
+        #expect(told(actions) == [timeout(.all, 0, of: 3)])
     }
 
     @Test(arguments: [PeerFailure.Code.overloaded, .invalid])
@@ -208,7 +218,7 @@ struct WriteMachineTests {
             machine.failed(at: Fixture.a, Fixture.failure(.overloaded), actions: &actions)
             machine.failed(at: Fixture.b, Fixture.failure(.overloaded), actions: &actions)
             if last { machine.acknowledged(by: Fixture.c, actions: &actions) }
-            #expect(actions == [.fail(error)])
+            #expect(told(actions) == [.fail(error)])
         }
     }
 
@@ -220,7 +230,7 @@ struct WriteMachineTests {
         machine.failed(at: Fixture.a, Fixture.failure(.overloaded), actions: &actions)
         machine.failed(at: Fixture.b, Fixture.failure(.overloaded), actions: &actions)
         machine.timedOut(&actions)
-        #expect(actions == [timeout(.quorum, 0, of: 2)])
+        #expect(told(actions) == [timeout(.quorum, 0, of: 2)])
     }
 
     @Test func `a batch sends each node one message with all that it keeps`() throws {
@@ -242,14 +252,14 @@ struct WriteMachineTests {
         )
         actions = []
         for node in [Fixture.a, Fixture.b] { machine.acknowledged(by: node, actions: &actions) }
-        #expect(actions == [], "the second mutation has no acknowledgement yet")
+        #expect(told(actions) == [], "the second mutation has no acknowledgement yet")
         machine.acknowledged(by: Fixture.c, actions: &actions)
         var timedOut = machine
         timedOut.timedOut(&actions)
-        #expect(actions == [timeout(.quorum, 1, of: 2, type: .unloggedBatch)])
+        #expect(told(actions) == [timeout(.quorum, 1, of: 2, type: .unloggedBatch)])
         actions = []
         machine.acknowledged(by: Fixture.e, actions: &actions)
-        #expect(actions == [.succeed])
+        #expect(told(actions) == [.succeed])
     }
 
     @Test func `a time-out over two keyspaces counts the mutation that lacks the most`() throws {
@@ -272,7 +282,7 @@ struct WriteMachineTests {
         machine.acknowledged(by: others[0], actions: &actions)
         actions = []
         machine.timedOut(&actions)
-        #expect(actions == [timeout(.quorum, 2, of: 3, type: .batch)])
+        #expect(told(actions) == [timeout(.quorum, 2, of: 3, type: .batch)])
     }
 
     @Test func `nothing to write succeeds at once`() throws {

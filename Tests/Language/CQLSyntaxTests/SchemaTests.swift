@@ -90,6 +90,25 @@ struct SchemaTests {
         #expect(parseError("DROP TABLE IF EXISTS \"ks\".\"proj_fv\";") == nil)
     }
 
+    @Test func `REPAIR takes nothing, a keyspace or a table`() throws {
+        let cases: [(String, String?, String?)] = [
+            ("REPAIR", nil, nil), ("repair;", nil, nil), ("REPAIR Ml", "ml", nil),
+            ("REPAIR \"Ml\".\"T\" ;", "Ml", "T"), ("REPAIR repair.repair", "repair", "repair"),
+        ]
+        for (cql, keyspace, table) in cases {
+            guard case .repair(let first, let second) = try CQLParser.parse(cql).kind else {
+                throw NotExpected(cql: cql)
+            }
+            #expect(first?.name == keyspace && second?.name == table, "\(cql)")
+        }
+        for cql in ["REPAIR ml.", "REPAIR ml t", "REPAIR ?", "REPAIR TABLE ml.t", "REPAIR ml.t.u"] {
+            #expect(parseError(cql) != nil, "\(cql)")
+        }
+        let select = try parseSelect("SELECT repair FROM repair.repair WHERE repair = 1")
+        #expect(select.table.description == "repair.repair")
+        #expect(Identifier.quotedIfNeeded("repair") == "repair")
+    }
+
     @Test func `a table has one primary key`() {
         #expect(
             parseError("CREATE TABLE t (a int PRIMARY KEY, b int, PRIMARY KEY (b))")?.message

@@ -10,7 +10,8 @@ struct SyntaxErrorTests {
         (
             "SELEC * FROM t",
             "line 1:0 no viable alternative at input 'SELEC' (expected a statement such as SELECT,"
-                + " INSERT, UPDATE, DELETE, BEGIN BATCH, CREATE, ALTER, DROP, TRUNCATE, USE or DESCRIBE)"
+                + " INSERT, UPDATE, DELETE, BEGIN BATCH, CREATE, ALTER, DROP, TRUNCATE, USE, DESCRIBE or"
+                + " REPAIR)"
         ),
         (
             "SELECT FROM t",
@@ -82,7 +83,8 @@ struct SyntaxErrorTests {
         (
             "",
             "line 1:0 no viable alternative at input '<EOF>' (expected a statement such as SELECT,"
-                + " INSERT, UPDATE, DELETE, BEGIN BATCH, CREATE, ALTER, DROP, TRUNCATE, USE or DESCRIBE)"
+                + " INSERT, UPDATE, DELETE, BEGIN BATCH, CREATE, ALTER, DROP, TRUNCATE, USE, DESCRIBE or"
+                + " REPAIR)"
         ),
     ])
     func `an error names the place, the input and what was expected`(

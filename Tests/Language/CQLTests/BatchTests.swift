@@ -60,12 +60,25 @@ struct BatchTests {
         #expect(mutations.count == 1)
         let row = try Row(decoding: try #require(mutations.first).operand)
         #expect(Set(row.cells.map(\.content)) == [.live(utf8("new")), .live(float(3))])
-        expectRefusal(
-            refusal { try bind(world, cql, [.value(int(2))]) },
-            "invalid",
-            ["LOGGED batches over several partitions come later; use UNLOGGED", "2 partitions"],
-            cql
-        )
+        #expect(!BatchPlan.needsLog(.logged, mutations))
+    }
+
+    @Test func `a logged batch over several partitions needs the batch log`() throws {
+        let world = try World.movies()
+        let cql = """
+            BEGIN BATCH
+              UPDATE ml.movies SET title = 'a' WHERE movie_id = ?
+              UPDATE ml.users SET mean_rating = 1 WHERE user_id = 1
+              UPDATE ml.movies SET popularity = 2 WHERE movie_id = 1
+            APPLY BATCH
+            """
+        let two = try bind(world, cql, [.value(int(1))])
+        #expect(two.map(\.partition.key) == [int(1), int(1)])
+        #expect(two[0].table != two[1].table)
+        #expect(try Row(decoding: two[0].operand).cells.count == 2)
+        #expect(BatchPlan.needsLog(.logged, two))
+        #expect(!BatchPlan.needsLog(.unlogged, two))
+        #expect(try bind(world, cql, [.value(int(2))]).count == 3)
     }
 
     @Test func `the protocol's batches obey the same rules`() throws {
@@ -79,12 +92,7 @@ struct BatchTests {
         #expect(try BatchPlan.combine(.logged, []).isEmpty)
         let two = [try bound(1), try bound(2)]
         #expect(try BatchPlan.combine(.unlogged, two) == two)
-        expectRefusal(
-            refusal { try BatchPlan.combine(.logged, two) },
-            "invalid",
-            ["UNLOGGED"],
-            "logged"
-        )
+        #expect(try BatchPlan.combine(.logged, two) == two)
         expectRefusal(
             refusal { try BatchPlan.combine(.counter, []) },
             "invalid",

@@ -19,6 +19,9 @@ struct NoiseTests {
         "CREATE TABLE ml.new (a int, v vector<float, 3>, PRIMARY KEY ((a))) WITH comment = 'x'",
         "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
         "CREATE MODEL ml.m FROM ? WITH signature = 'a float DEFAULT 1'",
+        "SELECT * FROM ml.pairs WHERE token(a, b) > ? AND token(a, b) <= token(?, 'x') "
+            + "PER PARTITION LIMIT 1 LIMIT ? ALLOW FILTERING",
+        "SELECT t FROM ml.types WHERE i >= ? AND tu < ? AND f IN (1, ?) AND k > 'a' ALLOW FILTERING",
         "SELECT plain(popularity, ?) AS s FROM ml.movies WHERE movie_id IN ? ORDER BY s LIMIT ?",
     ]
 
@@ -49,6 +52,13 @@ struct NoiseTests {
                 if let score = bound.score {
                     _ = score.arguments(subqueryValues: score.subqueries.map { _ in nil })
                 }
+                let noise = (0..<24).map { _ in UInt8.random(in: 0...255, using: &generator) }
+                let ranges = select.readColumns.map { _ -> Range<Int>? in
+                    let start = Int.random(in: 0...24, using: &generator)
+                    return start..<Int.random(in: start...24, using: &generator)
+                }
+                _ = bound.filter?.accepts(row: noise, ranges: ranges, key: noise)
+                if select.isScan { _ = try select.start(bound, pagingState: nil) }
                 for partition in bound.partitions {
                     _ = select.keyRange(component: 1, of: partition.key)
                 }
@@ -59,7 +69,7 @@ struct NoiseTests {
             case .batch(let batch):
                 _ = try batch.bind(values, defaultTimestampMicros: now, nowSeconds: now)
             case .pushModel(let push): _ = try push.bytes(values)
-            case .schema, .use, .dropModel, .describe: break
+            case .schema, .use, .dropModel, .describe, .repair: break
             }
             return true
         } catch {

@@ -70,6 +70,68 @@ struct SchemaTests {
         #expect(plan.warnings.first?.contains("compaction, caching") == true)
     }
 
+    @Test func `a table's durability is an option`() throws {
+        var world = try World.movies()
+        for (text, durability) in [("synced", TableDurability.synced), ("periodic", .periodic)] {
+            let cql = "CREATE TABLE ml.\(text) (k int PRIMARY KEY) WITH durability = '\(text)'"
+            #expect(try world.plan(cql).warnings.isEmpty)
+            try world.run(cql)
+            #expect(world.state.table("ml", text)?.options == TableOptions(durability: durability))
+        }
+        let table = try #require(world.state.table("ml", "periodic"))
+        let described = DescribeText.createStatement(of: table)
+        #expect(described.hasSuffix("\n    AND durability = 'periodic';"))
+        try world.run("DROP TABLE ml.periodic")
+        try world.run(described)
+        #expect(world.state.table("ml", "periodic")?.options == table.options)
+    }
+
+    @Test func `ALTER TABLE changes the options that it names`() throws {
+        var world = try World.movies()
+        let plan = try world.plan(
+            "ALTER TABLE IF EXISTS ml.pairs WITH gc_grace_seconds = 7 AND durability = 'periodic' "
+                + "AND compaction = {'class': 'x'}"
+        )
+        guard case .schema(let schema) = plan.action else { throw Unexpected(cql: "ALTER") }
+        let change = TableOptionsChange(gcGraceSeconds: 7, durability: .periodic)
+        #expect(
+            schema
+                == SchemaPlan(
+                    change: .alterTable(keyspace: "ml", name: "pairs", change),
+                    isConditional: true
+                )
+        )
+        #expect(plan.warnings.first?.contains("compaction") == true)
+        let write = try world.plan("INSERT INTO ml.pairs (a, b) VALUES (1, 'x')")
+        world.apply(schema.change)
+        #expect(
+            world.state.table("ml", "pairs")?.options
+                == TableOptions(
+                    defaultTimeToLiveSeconds: 100,
+                    gcGraceSeconds: 7,
+                    durability: .periodic
+                )
+        )
+        #expect(!write.isCurrent(in: world.state))
+        try world.run("ALTER TABLE ml.pairs WITH comment = 'c' AND default_time_to_live = 0")
+        #expect(
+            world.state.table("ml", "pairs")?.options
+                == TableOptions(comment: "c", gcGraceSeconds: 7, durability: .periodic)
+        )
+    }
+
+    @Test func `REPAIR names all, a keyspace or a table`() throws {
+        let world = try World.movies()
+        let cases: [(String, String?, String?)] = [
+            ("REPAIR", nil, nil), ("repair ml;", "ml", nil), ("REPAIR ml.movies", "ml", "movies"),
+        ]
+        for (cql, keyspace, table) in cases {
+            let plan = try world.plan(cql)
+            guard case .repair(keyspace, table) = plan.action else { throw Unexpected(cql: cql) }
+            #expect(plan.markers.isEmpty && plan.resultColumns.isEmpty)
+        }
+    }
+
     @Test func `drops and USE name what is there`() throws {
         var world = try World.movies()
         let cases: [(String, ClusterChange, Bool)] = [
@@ -195,7 +257,24 @@ struct SchemaTests {
         ("DROP TABLE ml.nope", "invalid", ["ml.nope"]),
         ("DROP TABLE system.local", "invalid", ["not user-modifiable"]),
         ("USE nope", "invalid", ["'nope'"]),
-        ("ALTER TABLE ml.movies ADD x int", "invalid", ["ALTER TABLE", "later"]),
+        ("ALTER TABLE ml.movies ADD x int", "invalid", ["ALTER TABLE ... ADD", "later"]),
+        ("ALTER TABLE ml.movies DROP title", "invalid", ["ALTER TABLE ... DROP", "later"]),
+        ("ALTER TABLE ml.movies RENAME title TO t", "invalid", ["ALTER TABLE ... RENAME"]),
+        ("ALTER TABLE ml.nope WITH comment = 'x'", "invalid", ["ml.nope"]),
+        ("ALTER TABLE system.local WITH comment = 'x'", "invalid", ["not user-modifiable"]),
+        ("ALTER TABLE ml.movies WITH nope = 1", "syntax", ["'nope'", "durability"]),
+        (
+            "ALTER TABLE ml.movies WITH durability = 'never'", "configuration",
+            ["durability", "'synced'", "'periodic'", "'never'"]
+        ),
+        (
+            "CREATE TABLE ml.t (k int PRIMARY KEY) WITH durability = 1", "configuration",
+            ["durability", "it is 1"]
+        ),
+        ("TRUNCATE ml.movies", "invalid", ["TRUNCATE", "later"]),
+        ("REPAIR nope", "invalid", ["keyspace nope does not exist"]),
+        ("REPAIR ml.nope", "invalid", ["table ml.nope does not exist"]),
+        ("REPAIR system.local", "invalid", ["system", "not replicated"]),
         ("ALTER KEYSPACE ml \(simple)", "invalid", ["ALTER KEYSPACE", "later"]),
         ("CREATE INDEX ON ml.movies (title)", "invalid", ["CREATE INDEX is not supported"]),
         (

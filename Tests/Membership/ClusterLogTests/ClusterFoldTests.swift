@@ -264,6 +264,32 @@ import TokenPlacement
         #expect(versions.allSatisfy { $0 == versions[0] || $0.bytes[6] >> 4 == 8 })
     }
 
+    @Test func `altering a table changes the named options and nothing else`() throws {
+        let before = try withKeyspace.after(.createTable(Fixture.table("ml", "t")))
+        let table = try #require(before.table("ml", "t"))
+        let changes = [
+            TableOptionsChange(comment: "c", durability: .periodic),
+            TableOptionsChange(defaultTimeToLiveSeconds: 9), TableOptionsChange(gcGraceSeconds: 8),
+            TableOptionsChange(),
+        ]
+        let after = try changes.reduce(before) {
+            try $0.after(.alterTable(keyspace: "ml", name: "t", $1))
+        }
+        var expected = table
+        expected.options = TableOptions(
+            comment: "c",
+            defaultTimeToLiveSeconds: 9,
+            gcGraceSeconds: 8,
+            durability: .periodic
+        )
+        #expect(after.table("ml", "t") == expected)
+        #expect(after.schemaVersion != before.schemaVersion)
+        for (keyspace, name) in [("ml", "no"), ("no", "t")] {
+            let change = ClusterChange.alterTable(keyspace: keyspace, name: name, changes[0])
+            #expect(before.refusal(of: change) == .notFound("table \(keyspace).\(name)"))
+        }
+    }
+
     @Test func `two nodes that fold the same entries hold equal states`() throws {
         let encoded = Fixture.log(Fixture.history).map { $0.encoded() }
         var left = ClusterState()

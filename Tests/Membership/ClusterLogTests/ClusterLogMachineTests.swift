@@ -282,7 +282,7 @@ import TokenPlacement
                 == ["answer 4: this node does not decide"]
         )
         var again = try ClusterLogMachine(node: Fixture.id(1), entries: entries)
-        #expect(lines(propose(&again, .dropKeyspace("ml"), 4)) == ["persist 13...13"])
+        #expect(lines(propose(&again, .dropKeyspace("ml"), 4)) == ["persist 14...14"])
         let seen = run(&again) {
             $0.epochSeen(Epoch(99), from: Fixture.id(2), now: .zero, actions: &$1)
         }
@@ -461,7 +461,7 @@ import TokenPlacement
             try feed(Fixture.id(1)) { $0.changeProposed(change, ticket: 2, actions: &$1) }
         }
         let decided = try #require(machines[Fixture.id(1)]).state
-        #expect(decided.epoch == Epoch(13))
+        #expect(decided.epoch == Epoch(14))
         #expect(machines[Fixture.id(2)]?.state == decided)
         #expect(machines[Fixture.id(3)]?.state == ClusterState())
         try feed(Fixture.id(3)) {

@@ -92,6 +92,11 @@ enum Fixture {
         .createTable(table("ml", "users")),
         .pushModel(push("ml", "ranker", byte: 1)),
         .pushModel(push("ml", "ranker", byte: 2)),
+        .alterTable(
+            keyspace: "ml",
+            name: "movies",
+            TableOptionsChange(comment: "films", gcGraceSeconds: 60)
+        ),
         .dropTable(keyspace: "ml", name: "users"),
         .createKeyspace(keyspace("other")),
         .dropModel(ModelName(keyspace: "ml", name: "ranker")),

@@ -31,7 +31,8 @@ import TokenPlacement
             options: TableOptions(
                 comment: "é",
                 defaultTimeToLiveSeconds: .max,
-                gcGraceSeconds: .min
+                gcGraceSeconds: .min,
+                durability: .periodic
             )
         )
     }
@@ -72,6 +73,17 @@ import TokenPlacement
         Fixture.history + [
             .createTable(tableOfAllTypes),
             .pushModel(pushOfAllParts),
+            .alterTable(
+                keyspace: "é",
+                name: "",
+                TableOptionsChange(
+                    comment: "",
+                    defaultTimeToLiveSeconds: .max,
+                    gcGraceSeconds: 0,
+                    durability: .synced
+                )
+            ),
+            .alterTable(keyspace: "k", name: "t", TableOptionsChange()),
             .createKeyspace(
                 KeyspaceDefinition(
                     name: "ä",
@@ -138,7 +150,7 @@ import TokenPlacement
         let head = Array(Self.entry(.dropKeyspace("x")).encoded().prefix(33))
         for round in 0..<20_000 {
             let tail = (0..<Int(next()) % 64).map { _ in next() }
-            let bytes = round % 2 == 0 ? tail : head + [UInt8(1 + round / 2 % 9)] + tail
+            let bytes = round % 2 == 0 ? tail : head + [UInt8(1 + round / 2 % 11)] + tail
             if let entry = try? LogEntry(decoding: bytes) {
                 #expect((try? LogEntry(decoding: entry.encoded())) == entry)
             }
@@ -167,6 +179,47 @@ import TokenPlacement
                 5, 2, 0x6D, 0x6C,  // kind, keyspace
             ]
         )
+    }
+
+    @Test func `tables and their options have these bytes for ever`() throws {
+        var table = Fixture.table("ml", "t")
+        table.options = TableOptions(comment: "c", defaultTimeToLiveSeconds: 1, gcGraceSeconds: 2)
+        let body: [UInt8] = [
+            2, 0x6D, 0x6C, 1, 0x74, 2,  // keyspace, table, two columns
+            0, 0, 0, 1, 2, 0x69, 0x64, 0, 0, 7,  // id, name, kind, position, type
+            0, 0, 0, 2, 5, 0x76, 0x61, 0x6C, 0x75, 0x65, 3, 0, 2,
+            1, 0x63, 0, 0, 0, 1, 0, 0, 0, 2,  // comment, time to live, gc grace
+        ]
+        let synced = Self.entry(.createTable(table)).encoded()
+        #expect(Array(synced[33...]) == [6] + body)
+        table.options.durability = .periodic
+        let periodic = Self.entry(.createTable(table)).encoded()
+        #expect(Array(periodic[33...]) == [10] + body + [0])
+        // Kind 10 with a durability that kind 6 means, and one that is none.
+        for byte: UInt8 in [1, 2] {
+            #expect(throws: ByteDecodingError.self) {
+                try LogEntry(decoding: Array(periodic.dropLast()) + [byte])
+            }
+        }
+        let options = TableOptionsChange(
+            comment: "c",
+            defaultTimeToLiveSeconds: 1,
+            gcGraceSeconds: 2,
+            durability: .periodic
+        )
+        let altered = Self.entry(.alterTable(keyspace: "ml", name: "t", options)).encoded()
+        #expect(
+            Array(altered[33...]) == [
+                11, 2, 0x6D, 0x6C, 1, 0x74, 0x0F,  // kind, keyspace, table, which options
+                1, 0x63, 0, 0, 0, 1, 0, 0, 0, 2, 0,
+            ]
+        )
+        let one = TableOptionsChange(gcGraceSeconds: 2)
+        let less = Self.entry(.alterTable(keyspace: "ml", name: "t", one)).encoded()
+        #expect(Array(less[39...]) == [4, 0, 0, 0, 2])
+        #expect(throws: ByteDecodingError.self) {
+            try LogEntry(decoding: Array(less[..<39]) + [16])
+        }
     }
 
     /// An entry whose change is written by hand.

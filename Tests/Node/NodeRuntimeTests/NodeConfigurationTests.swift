@@ -93,7 +93,7 @@ struct NodeConfigurationTests {
         #expect(configuration.seeds == ["127.0.0.1:7001", "127.0.0.3:7001"])
         #expect(configuration.expectedNodes == 5)
         #expect(configuration.readPoolThreads == 1)
-        #expect(configuration.rowCacheMiB == 32)
+        #expect(configuration.memory.limitMiB == 256)
         #expect(configuration.onnxRuntime == "/opt/onnxruntime")
         #expect(configuration.sliceCount == NodeConfiguration().sliceCount)
     }
@@ -117,7 +117,8 @@ struct NodeConfigurationTests {
     @Test func `every field is read: a change of each alone shows`() throws {
         let changes = [
             "sync": "periodic", "level": "debug", "slice_count": "2048",
-            "listen_address": "127.0.0.9",
+            "listen_address": "127.0.0.9", "parts_mib": "{row_cache: 7}", "automatic": "false",
+            "sweep": "false",
         ]
         for field in try reference() {
             let leaf = String(field.name.split(separator: ".").last ?? "")

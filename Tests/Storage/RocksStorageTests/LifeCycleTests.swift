@@ -1,5 +1,6 @@
 import Foundation
 import RocksStorage
+import Storage
 import Testing
 
 @Suite struct LifeCycleTests {

@@ -1,4 +1,5 @@
 import RocksStorage
+import Storage
 import Testing
 
 @Suite struct OptionsTests {

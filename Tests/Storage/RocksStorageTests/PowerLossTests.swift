@@ -1,5 +1,6 @@
 import Foundation
 import RocksStorage
+import Storage
 import Testing
 
 /// The promise of the store: what was acknowledged survives a loss of power.

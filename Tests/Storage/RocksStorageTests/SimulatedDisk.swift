@@ -1,5 +1,6 @@
 import CSimulatedDisk
 import RocksStorage
+import Storage
 
 /// A disk in memory whose power the test can cut.
 ///

@@ -1,5 +1,6 @@
 import Foundation
 import RocksStorage
+import Storage
 import Synchronization
 
 /// SplitMix64: the same numbers for the same seed on every machine.

@@ -1,102 +1,96 @@
-internal import Catalog
-internal import ClusterLog
+package import Catalog
+package import ClusterLog
 internal import Coordination
-internal import Gossip
-internal import Internode
-internal import Logging
-internal import NIOCore
+package import Gossip
 internal import PeerMessages
-internal import RocksStorage
-internal import TokenPlacement
+internal import Storage
+package import TokenPlacement
 
 /// This node's part in what the cluster agrees on and who is alive: drives the cluster log and
 /// gossip on one event loop.
 ///
 /// Bound to its loop; `handle` reaches it from elsewhere.
-final class ControlPlane {
-    typealias ProposalCompletion = (Result<Epoch, ClusterChangeError>) -> Void
+package final class ControlPlane {
+    /// What became of a proposal.
+    package typealias ProposalCompletion = (Result<Epoch, ClusterChangeError>) -> Void
 
     /// What follows from what the node learned.
-    struct Listener {
+    package struct Listener {
         /// A new state counts from now on.
         var published: (ClusterState) -> Void
         /// The nodes that are alive, this one among them.
         var aliveChanged: (Set<NodeID>, _ changed: NodeID, _ isAlive: Bool) -> Void
     }
 
-    let eventLoop: any EventLoop
+    /// The loop that the control plane is bound to.
+    package let environment: any LoopEnvironment
     private let node: NodeID
-    private let peers: LoopPeers
-    private let store: RocksStore
-    private let inbox: CommitInbox
-    private let logger: Logger
     private let schemaTimeout: Duration
     private var log: ClusterLogMachine
     private var gossip: GossipMachine
-    private var gossipTimer: Scheduled<Void>?
+    private var gossipTimer: (any ScheduledCall)?
     private var nextTicket: ClusterLogMachine.Ticket = 1
     private var proposals: [ClusterLogMachine.Ticket: ProposalCompletion] = [:]
     private var epochWaiters: [(epoch: Epoch, completion: () -> Void)] = []
-    private let started = NIODeadline.now()
-    private(set) var isStopped = false
+    private let started: Duration
+    /// Whether the node has stopped.
+    package private(set) var isStopped = false
 
     /// Set once, before `start`.
-    var listener: Listener?
+    package var listener: Listener?
 
-    init(
+    /// The control plane of a node that starts with the entries on its disk.
+    ///
+    /// - Throws: ``ClusterChangeError`` if the entries are no log, ``GossipConfigurationError``-like
+    ///   errors of gossip's own settings.
+    package init(
         node: NodeID,
+        environment: any LoopEnvironment,
         incarnation: Incarnation,
-        peers: LoopPeers,
-        store: RocksStore,
         entries: [LogEntry],
         schemaTimeout: Duration,
-        logger: Logger
+        gossip configuration: GossipConfiguration = GossipConfiguration()
     ) throws {
         self.node = node
-        self.peers = peers
-        self.store = store
+        self.environment = environment
         self.schemaTimeout = schemaTimeout
-        self.logger = logger
-        eventLoop = peers.eventLoop
-        inbox = CommitInbox(eventLoop: eventLoop)
+        started = environment.now
         log = try ClusterLogMachine(node: node, entries: entries)
         gossip = try GossipMachine(
-            configuration: GossipConfiguration(),
+            configuration: configuration,
             localNode: node,
             incarnation: incarnation,
-            seed: UInt64.random(in: .min ... .max),
+            seed: environment.random(),
             now: .zero
         )
     }
 
     /// The agreed state, as far as this node knows it.
-    var state: ClusterState { log.state }
+    package var state: ClusterState { log.state }
 
     /// The nodes that gossip holds to be alive, this one among them.
-    var alive: Set<NodeID> {
+    package var alive: Set<NodeID> {
         Set(gossip.members.map(\.id).filter { gossip.isAlive($0) }).union([node])
     }
 
     /// Whether every other node was heard of at least once.
-    var hasHeardAll: Bool {
+    package var hasHeardAll: Bool {
         gossip.members.allSatisfy { $0.id == node || $0.status != .unheard }
     }
 
-    private var now: Duration {
-        .nanoseconds(Int64((NIODeadline.now() - started).nanoseconds))
-    }
+    private var now: Duration { environment.now - started }
 
     // MARK: Life
 
     /// Publishes the state from disk and begins to gossip.
-    func start() {
+    package func start() {
         publish(log.state)
         feed { $0.started(actions: &$1) }
         scheduleGossip()
     }
 
     /// Ends gossip; proposals that wait fail.
-    func stop() {
+    package func stop() {
         isStopped = true
         gossipTimer?.cancel()
         for (_, completion) in proposals.sorted(by: { $0.key < $1.key }) {
@@ -108,13 +102,13 @@ final class ControlPlane {
     // MARK: Proposals
 
     /// Founds the cluster on this node.
-    func found(_ founding: Founding, completion: @escaping ProposalCompletion) {
+    package func found(_ founding: Founding, completion: @escaping ProposalCompletion) {
         let ticket = ticket(completion)
         feed { $0.foundingRequested(founding, ticket: ticket, actions: &$1) }
     }
 
     /// Proposes a change to whoever decides; completes once this node has applied it too.
-    func propose(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
+    package func propose(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
         guard let decider = log.state.founder else {
             completion(.failure(.undecided("this node has not joined a cluster yet")))
             return
@@ -135,14 +129,19 @@ final class ControlPlane {
             completion(.failure(refusal))
             return
         }
-        peers.request(.propose(change), to: decider, class: .urgent) { [weak self] result in
+        environment.request(
+            .propose(change),
+            to: decider,
+            class: .urgent,
+            timeout: nil
+        ) { [weak self] result in
             guard let self else { return }
-            switch result {
-            case .success((.proposed(.success(let epoch)), _)):
+            switch result.map(\.message) {
+            case .success(.proposed(.success(let epoch))):
                 wait(for: epoch, from: decider) { completion(.success(epoch)) }
-            case .success((.proposed(.failure(let error)), _)): completion(.failure(error))
-            case .success((let other, _)):
-                let failure = LoopCoordinator.mismatch(other, from: decider)
+            case .success(.proposed(.failure(let error))): completion(.failure(error))
+            case .success:
+                let failure = PeerFailure.mismatch(from: decider)
                 completion(.failure(.undecided(failure.text)))
             case .failure(let failure) where failure.code == .disconnected:
                 completion(.failure(refusal))
@@ -153,7 +152,7 @@ final class ControlPlane {
 
     /// Proposes a change and completes once every living node has applied it, so that the next
     /// request may go to any of them (or after the schema time-out: who is slow catches up later).
-    func proposeEverywhere(
+    package func proposeEverywhere(
         _ change: ClusterChange,
         completion: @escaping ProposalCompletion
     ) {
@@ -169,7 +168,7 @@ final class ControlPlane {
                 return
             }
             for other in others {
-                peers.request(
+                environment.request(
                     .awaitEpoch(epoch),
                     to: other,
                     class: .urgent,
@@ -183,7 +182,7 @@ final class ControlPlane {
     }
 
     /// Has every other living node load a model; reports who could not, and why.
-    func distribute(
+    package func distribute(
         _ push: ModelPush,
         timeout: Duration,
         completion: @escaping ([String]) -> Void
@@ -202,7 +201,7 @@ final class ControlPlane {
             signature: push.signature
         )
         for other in others {
-            peers.request(message, to: other, class: .bulk, timeout: timeout) { result in
+            environment.request(message, to: other, class: .bulk, timeout: timeout) { result in
                 if case .failure(let failure) = result {
                     failures.append("node \(other): \(failure.text)")
                 }
@@ -213,7 +212,7 @@ final class ControlPlane {
     }
 
     /// Decides a change, or says that this node does not decide.
-    func proposeHere(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
+    package func proposeHere(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
         let ticket = ticket(completion)
         feed { $0.changeProposed(change, ticket: ticket, actions: &$1) }
     }
@@ -226,7 +225,7 @@ final class ControlPlane {
 
     /// Calls `completion` once this node's state is at an epoch, or after a while all the same:
     /// the change is decided, and the node catches up later.
-    func wait(for epoch: Epoch, from decider: NodeID, completion: @escaping () -> Void) {
+    package func wait(for epoch: Epoch, from decider: NodeID, completion: @escaping () -> Void) {
         guard log.state.epoch < epoch else {
             completion()
             return
@@ -239,27 +238,26 @@ final class ControlPlane {
         }
         epochWaiters.append((epoch, once))
         epochSeen(epoch, from: decider)
-        let bound = NIOLoopBound(once, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: TimeAmount(schemaTimeout)) { bound.value() }
+        _ = environment.schedule(after: schemaTimeout, once)
     }
 
     // MARK: Events
 
     /// A message carried its sender's epoch.
-    func epochSeen(_ epoch: Epoch, from peer: NodeID) {
+    package func epochSeen(_ epoch: Epoch, from peer: NodeID) {
         guard epoch > log.state.epoch else { return }
         let now = now
         feed { $0.epochSeen(epoch, from: peer, now: now, actions: &$1) }
     }
 
     /// Entries came from a node.
-    func entriesReceived(_ entries: [LogEntry], from peer: NodeID) {
+    package func entriesReceived(_ entries: [LogEntry], from peer: NodeID) {
         let now = now
         feed { $0.entriesReceived(entries, from: peer, now: now, actions: &$1) }
     }
 
     /// The entries after an epoch, for a node that asks.
-    func entries(after epoch: Epoch) -> [LogEntry] {
+    package func entries(after epoch: Epoch) -> [LogEntry] {
         var actions: [ClusterLogMachine.Action] = []
         log.entriesRequested(after: epoch, by: node, actions: &actions)
         for case .send(let entries, _) in actions { return entries }
@@ -267,17 +265,17 @@ final class ControlPlane {
     }
 
     /// A gossip message came.
-    func gossipReceived(_ bytes: [UInt8], from peer: NodeID) {
+    package func gossipReceived(_ bytes: [UInt8], from peer: NodeID) {
         do {
             let message = try GossipMessage(decoding: bytes)
             feedGossip { $0.messageReceived(message, from: peer, now: $1, into: &$2) }
         } catch {
-            logger.warning("gossip of node \(peer) cannot be read: \(error)")
+            environment.log(.warning, "gossip of node \(peer) cannot be read: \(error)")
         }
     }
 
     /// A connection to a node was lost.
-    func connectionLost(to peer: NodeID) {
+    package func connectionLost(to peer: NodeID) {
         feedGossip { $0.connectionLost(to: peer, now: $1, into: &$2) }
     }
 
@@ -294,7 +292,7 @@ final class ControlPlane {
             case .publish(let state): publish(state)
             case .answer(let ticket, let result): proposals.removeValue(forKey: ticket)?(result)
             case .send(let entries, let peer):
-                peers.send(.logEntries(entries), to: peer, class: .urgent)
+                environment.send(.logEntries(entries), to: peer, class: .urgent)
             case .fetch(let epoch, let peer): fetch(after: epoch, from: peer)
             }
         }
@@ -306,34 +304,35 @@ final class ControlPlane {
         for entry in entries {
             writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
         }
-        let ticket = inbox.expect { [weak self] error in
+        let isTaken = environment.submit(writes) { [weak self] error in
             guard let self else { return }
             if let error {
-                logger.critical("the cluster log cannot be written: \(error)")
+                environment.log(.critical, "the cluster log cannot be written: \(error)")
                 feed { $0.persistFailed("\(error)", actions: &$1) }
             } else {
                 feed { $0.entriesPersisted(through: last.epoch, actions: &$1) }
             }
         }
-        guard store.submit(writes, ticket: ticket, sink: inbox) else {
-            inbox.forget(ticket)
+        guard isTaken else {
             feed { $0.persistFailed("the writer's queue is full", actions: &$1) }
             return
         }
     }
 
     private func fetch(after epoch: Epoch, from peer: NodeID) {
-        peers.request(.fetchLog(after: epoch), to: peer, class: .urgent) { [weak self] result in
-            if case .success((.logEntries(let entries), _)) = result {
+        environment.request(
+            .fetchLog(after: epoch),
+            to: peer,
+            class: .urgent,
+            timeout: nil
+        ) { [weak self] result in
+            if case .success(let answer) = result, case .logEntries(let entries) = answer.message {
                 self?.entriesReceived(entries, from: peer)
             }
         }
     }
 
     private func publish(_ state: ClusterState) {
-        peers.addresses = state.nodes.compactMapValues {
-            try? SocketAddress(ipAddress: $0.address, port: Int($0.internodePort))
-        }
         feedGossip { $0.membersChanged(to: Array(state.nodes.keys), now: $1, into: &$2) }
         listener?.published(state)
         let reached = epochWaiters.filter { $0.epoch <= state.epoch }
@@ -352,9 +351,9 @@ final class ControlPlane {
         for action in actions {
             switch action {
             case .send(let message, let peer):
-                peers.send(.gossip(message.encoded), to: peer, class: .urgent)
+                environment.send(.gossip(message.encoded), to: peer, class: .urgent)
             case .statusChanged(let peer, let status):
-                logger.info("node \(peer) is \(status)")
+                environment.log(.info, "node \(peer) is \(status)")
                 listener?.aliveChanged(alive, peer, gossip.isAlive(peer))
             }
         }
@@ -364,22 +363,8 @@ final class ControlPlane {
     private func scheduleGossip() {
         gossipTimer?.cancel()
         let delay = max(.milliseconds(1), gossip.nextDeadline - now)
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        gossipTimer = eventLoop.scheduleTask(in: TimeAmount(delay)) {
-            bound.value.feedGossip { $0.timerFired(now: $1, into: &$2) }
+        gossipTimer = environment.schedule(after: delay) { [weak self] in
+            self?.feedGossip { $0.timerFired(now: $1, into: &$2) }
         }
-    }
-}
-
-/// The keys of what a node keeps for itself.
-enum LocalKeys {
-    /// The node's id: sixteen bytes.
-    static let nodeID = Array("node/id".utf8)
-    /// What the keys of log entries begin with.
-    static let logPrefix = Array("log/".utf8)
-
-    /// The key of the entry of an epoch; keys sort as epochs do.
-    static func logEntry(_ epoch: Epoch) -> [UInt8] {
-        logPrefix + withUnsafeBytes(of: epoch.value.bigEndian) { Array($0) }
     }
 }

@@ -1,0 +1,148 @@
+package import Catalog
+package import PeerMessages
+package import TokenPlacement
+
+/// Writes a logged batch that a node keeps and whose coordinator did not say that it is done.
+///
+/// The mutations keep their timestamps, so that writing them twice changes nothing. All replicas
+/// are written, the dead and the failing by durable hints, and the entry goes only when all are.
+package struct BatchReplay: Sendable {
+    /// What a keeper does with an entry.
+    package enum Decision: Hashable, Sendable {
+        /// Its coordinator may still be at work.
+        case wait
+        /// Write it.
+        case replay
+        /// Drop it: it is older than any hint may be, so that deletions which it would undo may
+        /// be purged already.
+        case expired
+    }
+
+    /// What the shell must do.
+    package enum Action: Equatable, Sendable {
+        /// Send the batch's mutations with these places to a node (perhaps this one).
+        case write(to: NodeID, mutations: [Int])
+        case hint(for: NodeID, mutations: [Int], synced: Bool)
+        /// Forget the entry: it is written everywhere.
+        case remove
+        /// Keep the entry, and replay it later once more.
+        case keep
+    }
+
+    private var writer: WriteMachine
+    /// The places in the batch of the mutations that are written.
+    private let places: [Int]
+    private var isComplete = false
+
+    /// What becomes of an entry.
+    ///
+    /// - Parameters:
+    ///   - createdMicros: the entry's, by the wall clock of its coordinator.
+    ///   - nowMicros: the wall clock of the node that keeps it.
+    ///   - writeTimeout: after twice this a coordinator is held to be dead. One that is not does
+    ///     no harm: both write the same.
+    ///   - hintWindow: how old a hint may be when it is written.
+    package static func decision(
+        createdMicros: Int64,
+        nowMicros: Int64,
+        writeTimeout: Duration,
+        hintWindow: Duration
+    ) -> Decision {
+        let (age, isOver) = nowMicros.subtractingReportingOverflow(createdMicros)
+        guard !isOver else { return nowMicros > createdMicros ? .expired : .wait }
+        if .microseconds(age) > hintWindow { return .expired }
+        return .microseconds(age) > writeTimeout * 2 ? .replay : .wait
+    }
+
+    /// A machine for one entry.
+    ///
+    /// - Parameter keyspaces: those of the mutations; nil where the table is no more, so that the
+    ///   mutation is left out.
+    /// - Throws: ``CoordinationError`` if the ring has no owners yet, or a keyspace is no more.
+    package init(
+        batch: StoredBatch,
+        keyspaces: [String?],
+        view: ClusterView
+    ) throws(CoordinationError) {
+        precondition(
+            keyspaces.count == batch.mutations.count,
+            "\(keyspaces.count) keyspaces for \(batch.mutations.count) mutations"
+        )
+        places = keyspaces.indices.filter { keyspaces[$0] != nil }
+        writer = try WriteMachine(
+            partitions: places.map { batch.mutations[$0].partition },
+            keyspaces: keyspaces.compactMap { $0 },
+            view: view,
+            consistency: .any,
+            type: .batch,
+            isLogged: true
+        )
+    }
+
+    // MARK: Events
+
+    /// Sends everything.
+    package mutating func start(_ actions: inout [Action]) {
+        feed(&actions) { $0.start(&$1) }
+    }
+
+    /// A node has written all its mutations.
+    package mutating func acknowledged(by node: NodeID, actions: inout [Action]) {
+        feed(&actions) { $0.acknowledged(by: node, actions: &$1) }
+    }
+
+    /// A node could not write, or its connection was lost.
+    package mutating func failed(
+        at node: NodeID,
+        _ failure: PeerFailure,
+        actions: inout [Action]
+    ) {
+        feed(&actions) { $0.failed(at: node, failure, actions: &$1) }
+    }
+
+    /// A node's hint is stored.
+    package mutating func hintStored(for node: NodeID, actions: inout [Action]) {
+        feed(&actions) { $0.hintStored(for: node, actions: &$1) }
+    }
+
+    /// A node's hint could not be stored.
+    package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
+        feed(&actions) { $0.hintFailed(for: node, actions: &$1) }
+    }
+
+    /// The write time-out is over: who has not acknowledged gets a hint.
+    package mutating func timedOut(_ actions: inout [Action]) {
+        feed(&actions) { $0.timedOut(&$1) }
+    }
+
+    // MARK: Queries
+
+    /// Whether it was said what becomes of the entry.
+    package var isFinished: Bool { isComplete }
+
+    // MARK: Helpers
+
+    private mutating func feed(
+        _ actions: inout [Action],
+        _ event: (inout WriteMachine, inout [WriteMachine.Action]) -> Void
+    ) {
+        guard !isComplete else { return }
+        var written: [WriteMachine.Action] = []
+        event(&writer, &written)
+        for action in written {
+            switch action {
+            case .write(let node, let mutations):
+                actions.append(.write(to: node, mutations: mutations.map { places[$0] }))
+            case .hint(let node, let mutations, let isSynced):
+                actions.append(
+                    .hint(for: node, mutations: mutations.map { places[$0] }, synced: isSynced)
+                )
+            // Nobody waits for the level: only completeness counts.
+            case .succeed, .fail: continue
+            }
+        }
+        guard writer.isComplete else { return }
+        isComplete = true
+        actions.append(writer.isEverywhere ? .remove : .keep)
+    }
+}

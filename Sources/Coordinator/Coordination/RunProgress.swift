@@ -1,0 +1,151 @@
+internal import PeerMessages
+internal import TokenPlacement
+
+/// How far a scan came in one run of tokens.
+///
+/// It goes in rounds: as many replicas as required send a page each from the same place on, the
+/// pages are merged, stale replicas are repaired, and the rows are ready.
+struct RunProgress: Sendable {
+    enum Phase: Sendable {
+        /// Exits: `begin` a round.
+        case idle
+        /// Waits for pages. Exits: as many as required are there.
+        case reading
+        /// Waits for stale replicas to write. Exits: as many did as were stale.
+        case repairing(pending: Int)
+    }
+
+    let run: ScanRun
+    private(set) var phase = Phase.idle
+    private(set) var round = 0
+    /// Behind this the next round begins.
+    private(set) var after: PartitionRef?
+    /// Up to here rows were taken, or there are none.
+    private(set) var position: PartitionRef?
+    /// Whether there is nothing behind the rows that are ready.
+    private(set) var isExhausted = false
+    private(set) var pages: [(node: NodeID, page: ScanPage)] = []
+    /// The merged rows of the round, all of which a replica that steps in gets.
+    private(set) var merged: [ScannedRow] = []
+    var openRequests = 0
+    var isSpeculated = false
+
+    private var asked: Set<NodeID> = []
+    private var failed: Set<NodeID> = []
+    private var bound: PartitionRef?
+    private var ready: ArraySlice<ScannedRow> = []
+    /// The rows that were taken out of this run.
+    private(set) var takenCount = 0
+
+    init(_ run: ScanRun, after: PartitionRef?) {
+        self.run = run
+        self.after = after
+        position = after
+    }
+
+    var isIdle: Bool { if case .idle = phase { true } else { false } }
+    var hasReady: Bool { !ready.isEmpty }
+    /// Whether nothing will ever come of this run any more.
+    var isDone: Bool { isExhausted && ready.isEmpty }
+
+    /// The replicas that did what the round waits for, as time-outs tell it.
+    var answered: Int {
+        switch phase {
+        case .idle: 0
+        case .reading: pages.count
+        case .repairing(let pending): run.required - pending
+        }
+    }
+
+    /// The bytes of all rows that are held.
+    var heldBytes: Int {
+        func bytes(_ rows: some Sequence<ScannedRow>) -> Int {
+            rows.reduce(0) { $0 + $1.row.count + $1.partition.key.count }
+        }
+        return bytes(ready) + bytes(merged) + pages.reduce(0) { $0 + bytes($1.page.rows) }
+    }
+
+    /// Begins a round and gives the replicas to ask.
+    mutating func begin() -> [NodeID] {
+        precondition(isIdle && ready.isEmpty && !isExhausted, "a round begins while one is open")
+        phase = .reading
+        round += 1
+        openRequests = 0
+        isSpeculated = false
+        asked = []
+        return (0..<run.required).compactMap { _ in takeSpare() }
+    }
+
+    /// The next replica that was not asked in this round; those that failed come last.
+    mutating func takeSpare() -> NodeID? {
+        let left = run.candidates.filter { !asked.contains($0) }
+        guard let spare = left.first(where: { !failed.contains($0) }) ?? left.first else {
+            return nil
+        }
+        asked.insert(spare)
+        return spare
+    }
+
+    mutating func nodeFailed(_ node: NodeID) { failed.insert(node) }
+
+    /// Takes a page; once all are there, gives the repairs to send.
+    mutating func received(
+        _ page: ScanPage,
+        from node: NodeID,
+        nowSeconds: Int64,
+        gcGraceSeconds: Int32
+    ) -> [(node: NodeID, rows: [ScannedRow])] {
+        pages.append((node, page))
+        guard pages.count == run.required else { return [] }
+        let merge = RangeMerge(
+            pages.map(\.page),
+            nowSeconds: nowSeconds,
+            gcGraceSeconds: gcGraceSeconds
+        )
+        let repairs = zip(pages, merge.repairs)
+            .filter { !$0.1.isEmpty }
+            .map { (node: $0.0.node, rows: $0.1) }
+        merged = merge.rows
+        bound = merge.bound
+        pages = []
+        openRequests = 0
+        if repairs.isEmpty {
+            finishRound()
+        } else {
+            phase = .repairing(pending: repairs.count)
+        }
+        return repairs
+    }
+
+    /// A replica wrote the round's rows.
+    mutating func repaired() {
+        guard case .repairing(let pending) = phase else { return }
+        if pending == 1 {
+            finishRound()
+        } else {
+            phase = .repairing(pending: pending - 1)
+        }
+    }
+
+    /// Takes the next row that is ready.
+    mutating func take() -> ScannedRow? {
+        guard let row = ready.popFirst() else { return nil }
+        takenCount += 1
+        position = ready.isEmpty ? after : row.partition
+        return row
+    }
+
+    private mutating func finishRound() {
+        phase = .idle
+        ready = merged[...]
+        merged = []
+        if let bound {
+            after = bound
+        } else {
+            // Nothing is read from here any more, so that only the place must be right.
+            after = ready.last?.partition ?? after
+            isExhausted = true
+        }
+        if ready.isEmpty { position = after }
+    }
+}

@@ -1,0 +1,269 @@
+package import Catalog
+package import ClusterLog
+package import Coordination
+package import Gossip
+internal import PeerMessages
+internal import Storage
+package import Replication
+package import TokenPlacement
+
+/// What a node's logic is told once.
+package struct NodeSettings: Sendable {
+    /// Times and bounds of requests.
+    package var requests = RequestSettings()
+    /// How long a schema change waits for slow nodes.
+    package var schemaTimeout = Duration.seconds(10)
+    /// When and how much is probed.
+    package var gossip = GossipConfiguration()
+    /// Hints, repair and sweeping.
+    package var upkeep = UpkeepSettings()
+    /// Planted faults, for the simulator's proofs.
+    package var faults = PlantedFaults()
+
+    /// The defaults.
+    package init() {}
+}
+
+/// Faults that the simulator plants to prove that its checkers see them; never set otherwise.
+package struct PlantedFaults: OptionSet, Sendable {
+    /// The bits.
+    package let rawValue: UInt32
+
+    /// The faults with the given bits.
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// A read at any level asks one replica only.
+    package static let readAtOneReplica = PlantedFaults(rawValue: 1)
+    /// A hint is deleted before its target acknowledged it.
+    package static let droppedHint = PlantedFaults(rawValue: 2)
+    /// The sweeper purges before grace period and repair.
+    package static let earlyPurge = PlantedFaults(rawValue: 4)
+    /// Replicas that were found stale are not repaired.
+    package static let skippedReadRepair = PlantedFaults(rawValue: 8)
+    /// A node that lost its disk answers reads at once.
+    package static let wipedNodeAnswers = PlantedFaults(rawValue: 16)
+}
+
+/// What belongs to one event loop; bound to it.
+package struct LoopParts {
+    /// Time, peers and the store.
+    package let environment: any LoopEnvironment
+    /// This node as a replica.
+    package let replica: LoopReplica
+    /// This node as a coordinator.
+    package let coordinator: LoopCoordinator
+    /// What answers other nodes.
+    package let receiver: LoopNode
+}
+
+/// The logic of one node, put together: the same in the program and in the simulator.
+package final class NodeLogic: Sendable {
+    /// What the surroundings do when the node learns something; called on the control loop.
+    package struct Hooks: Sendable {
+        /// A new state counts.
+        package var published:
+            @Sendable (_ old: ClusterState, _ new: ClusterState, _ alive: Set<NodeID>) -> Void
+        /// Gossip changed its mind about a node; `wasAlive` is what the loops held.
+        package var aliveChanged: @Sendable (_ node: NodeID, _ isAlive: Bool) -> Void
+
+        /// Hooks; nothing happens in those that are left out.
+        package init(
+            published:
+                @escaping @Sendable (ClusterState, ClusterState, Set<NodeID>) -> Void = { _, _, _ in
+                },
+            aliveChanged: @escaping @Sendable (NodeID, Bool) -> Void = { _, _ in }
+        ) {
+            self.published = published
+            self.aliveChanged = aliveChanged
+        }
+    }
+
+    /// This node.
+    package let node: NodeID
+    /// The parts of each loop.
+    package let loops: [LoopBound<LoopParts>]
+    /// Cluster log and gossip, on the first loop.
+    package let control: LoopBound<ControlPlane>
+    /// Hints, repair and sweeping, on the first loop.
+    package let upkeep: LoopBound<Upkeep>
+
+    private let hooks: Hooks
+    /// The state that was published last; on the control loop.
+    private let published: LoopBound<Published>
+
+    private final class Published {
+        var state = ClusterState()
+    }
+
+    /// Puts a node together, before anything runs on its loops.
+    ///
+    /// - Parameters:
+    ///   - environments: one for each loop; the first one is the control loop.
+    ///   - entries: the log entries on this node's disk.
+    ///   - local: what else this node keeps for itself.
+    /// - Throws: ``ClusterChangeError`` if the entries are no log.
+    package init(
+        node: NodeID,
+        incarnation: Incarnation,
+        environments: [any LoopEnvironment],
+        entries: [LogEntry],
+        records: UpkeepRecords,
+        settings: NodeSettings,
+        scorer: (any LoopEnvironment) -> any RowScorer,
+        models: (any LoopEnvironment) -> any ModelService,
+        hooks: Hooks
+    ) throws {
+        self.node = node
+        self.hooks = hooks
+        let first = environments[0]
+        let hints = SharedHints(settings: settings.upkeep.hints, records: records)
+        let plane = try ControlPlane(
+            node: node,
+            environment: first,
+            incarnation: incarnation,
+            entries: entries,
+            schemaTimeout: settings.schemaTimeout,
+            gossip: settings.gossip
+        )
+        let view = ClusterView(node: node, state: ClusterState(), alive: [node])
+        let replicas = environments.map {
+            LoopReplica(environment: $0, scorer: scorer($0))
+        }
+        let keeper = Upkeep(
+            node: node,
+            environment: first,
+            replica: replicas[0],
+            hints: hints,
+            records: records,
+            settings: settings.upkeep,
+            faults: settings.faults
+        )
+        let control = LoopBound(plane, on: first)
+        let upkeep = LoopBound(keeper, on: first)
+        self.control = control
+        self.upkeep = upkeep
+        published = LoopBound(Published(), on: first)
+        loops = zip(environments, replicas).enumerated().map { index, pair in
+            let (environment, replica) = pair
+            replica.corruptionFound = { table, token, error in
+                let text = "\(error)"
+                upkeep.perform { $0.corruptionFound(table, token, text) }
+            }
+            return LoopBound(
+                LoopParts(
+                    environment: environment,
+                    replica: replica,
+                    coordinator: LoopCoordinator(
+                        environment: environment,
+                        replica: replica,
+                        hints: hints,
+                        upkeep: upkeep,
+                        settings: settings.requests,
+                        loop: (index, environments.count),
+                        view: view,
+                        faults: settings.faults
+                    ),
+                    receiver: LoopNode(
+                        environment: environment,
+                        replica: replica,
+                        control: control,
+                        upkeep: upkeep,
+                        models: models(environment)
+                    )
+                ),
+                on: environment
+            )
+        }
+    }
+
+    /// Publishes the state from disk and begins to gossip and to look after the rows; called on
+    /// the control loop.
+    package func start() {
+        let (plane, keeper) = (control.value, upkeep.value)
+        keeper.healthChanged = { [loops] health in
+            for loop in loops { loop.perform { $0.replica.health = health } }
+        }
+        plane.listener = ControlPlane.Listener(
+            published: { [weak self] state in self?.publish(state) },
+            aliveChanged: { [weak self] alive, changed, isAlive in
+                self?.aliveChanged(alive, changed, isAlive: isAlive)
+            }
+        )
+        keeper.coordinator = loops[0].value.coordinator
+        keeper.start()
+        plane.start()
+    }
+
+    /// Ends gossip and upkeep; called on the control loop.
+    package func stop() {
+        control.value.stop()
+        upkeep.value.stop()
+    }
+
+    // MARK: Following
+
+    /// A new state counts: every loop gets it.
+    private func publish(_ state: ClusterState) {
+        let plane = control.value
+        let alive = plane.alive
+        let old = published.value.state
+        published.value.state = state
+        let view = ClusterView(node: node, state: state, alive: alive)
+        // First, so that no loop reads a slice of a lost disk.
+        upkeep.value.viewChanged(view)
+        for loop in loops {
+            loop.perform { parts in
+                parts.environment.adopt(state)
+                parts.coordinator.view = view
+                parts.replica.state = state
+                parts.receiver.epoch = state.epoch
+            }
+        }
+        dropTables(from: old, to: state)
+        hooks.published(old, state, alive)
+    }
+
+    /// Gossip changed its mind about a node.
+    private func aliveChanged(_ alive: Set<NodeID>, _ changed: NodeID, isAlive: Bool) {
+        let everybody = alive.union([node])
+        for loop in loops {
+            loop.perform { parts in
+                parts.coordinator.view.alive = everybody
+                if !isAlive { parts.environment.giveUp(on: changed) }
+            }
+        }
+        upkeep.value.aliveChanged(everybody, changed, isAlive: isAlive)
+        hooks.aliveChanged(changed, isAlive)
+    }
+
+    /// Gives back the room of tables that are gone.
+    ///
+    /// At the start that is done again for every table that ever was and is not any more, since a
+    /// crash may have come between.
+    private func dropTables(from old: ClusterState, to new: ClusterState) {
+        func ids(_ state: ClusterState) -> Set<TableID> {
+            Set(state.tables.values.flatMap(\.values).map(\.id))
+        }
+        let before =
+            old.epoch == .zero
+            ? Set((1..<max(1, new.nextTableID.value)).map(TableID.init)) : ids(old)
+        let gone = before.subtracting(ids(new)).sorted()
+        guard !gone.isEmpty else { return }
+        var writes = StoreWrites()
+        for table in gone { writes.drop(prefix: RowKey.tablePrefix(table)) }
+        let environment = loops[0].value.environment
+        let isTaken = environment.submit(writes) { error in
+            guard let error else { return }
+            environment.log(
+                .warning,
+                "the rows of dropped tables stay until the next start: \(error)"
+            )
+        }
+        if !isTaken {
+            environment.log(
+                .warning,
+                "the rows of dropped tables stay until the next start: the writer is busy"
+            )
+        }
+    }
+}

@@ -1,0 +1,72 @@
+internal import Catalog
+internal import Coordination
+internal import PeerMessages
+internal import Replication
+internal import Storage
+internal import TokenPlacement
+
+/// The batch log: batches whose coordinator did not say that they are done are written.
+extension Upkeep {
+    /// The most entries that are looked at in one round.
+    private static let entriesMax = 64
+
+    /// Looks for batches to write, one round after the other.
+    func replayBatches() {
+        guard !isStopped, !isReplaying else { return }
+        isReplaying = true
+        var range = SliceKeys.range(of: LocalKeys.batchPrefix)
+        if let batchCursor { range.lower = batchCursor + [0] }
+        let keys = range
+        let isTaken = environment.runOnPool(.background) { store throws(StorageError) in
+            try store.scanLocal(keys, limit: Self.entriesMax)
+        } completion: { [weak self] (result: Result<[(key: [UInt8], value: [UInt8])], StorageError>) in
+            guard let self else { return }
+            let entries = (try? result.get()) ?? []
+            // A full page: the next round goes on behind it.
+            batchCursor = entries.count == Self.entriesMax ? entries.last?.key : nil
+            replay(entries[...])
+        }
+        if !isTaken { isReplaying = false }
+    }
+
+    private func replay(_ entries: ArraySlice<(key: [UInt8], value: [UInt8])>) {
+        guard !isStopped, let entry = entries.first else {
+            isReplaying = false
+            return
+        }
+        let rest = entries.dropFirst()
+        guard let coordinator, let batch = try? StoredBatch(decoding: entry.value) else {
+            environment.log(.error, "an entry of the batch log cannot be read; it is kept")
+            replay(rest)
+            return
+        }
+        let decision = BatchReplay.decision(
+            createdMicros: batch.createdMicros,
+            nowMicros: environment.wallMicros,
+            writeTimeout: coordinator.settings.writeTimeout,
+            hintWindow: .seconds(settings.hints.windowSeconds)
+        )
+        switch decision {
+        case .wait: replay(rest)
+        case .expired:
+            environment.log(
+                .warning,
+                "a logged batch was never finished and is too old to be: it is dropped"
+            )
+            replica.removeBatches([batch.id])
+            replay(rest)
+        case .replay:
+            let keyspaces = batch.mutations.map { replica.table($0.table)?.keyspace }
+            do throws(CoordinationError) {
+                let machine = try BatchReplay(batch: batch, keyspaces: keyspaces, view: view)
+                ReplayOperation(machine, batch, coordinator) { [weak self] isDone in
+                    if isDone { self?.replica.removeBatches([batch.id]) }
+                    self?.replay(rest)
+                }.start()
+            } catch {
+                environment.log(.warning, "a logged batch cannot be written yet: \(error)")
+                replay(rest)
+            }
+        }
+    }
+}

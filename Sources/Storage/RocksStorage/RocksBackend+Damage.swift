@@ -1,0 +1,60 @@
+internal import CRocksDB
+package import Storage
+
+/// Damaged table files: what they hold, and how they go.
+///
+/// Deleting rows one by one does not help there: they cannot be found, and the first compaction that
+/// reads the file stops all writes of the database (seen). The file itself must go, and it can once
+/// all that it holds is to be deleted: one of a lower level at any time, one of level 0 only while
+/// there is nothing below it. Where it cannot, the drop fails, and the node needs an empty folder.
+extension RocksBackend {
+    /// The rows that an error of corruption may concern; nil if it does not tell.
+    package func damagedRange(_ error: StorageError) -> KeyRange? {
+        guard case .corruption(let fault) = error else { return nil }
+        return LiveFile.all(in: database).first { fault.message.contains($0.name) }?.range
+    }
+
+    /// Removes table files that hold nothing but rows of a range; says whether there were any.
+    ///
+    /// Rows of the range that such a file hid in older files come back, so the caller must delete
+    /// from the beginning of the range again.
+    func removeFiles(inside range: KeyRange) throws(StorageError) -> Bool {
+        let before = LiveFile.all(in: database)
+        // Of level 0 RocksDB lets only the oldest go, as a younger one may hide what is older.
+        for file in before.reversed() where file.level == 0 {
+            guard file.isInside(range) else { break }
+            rocksdb_delete_file(database.handle, file.name)
+        }
+        if before.contains(where: { $0.level > 0 && $0.isInside(range) }) {
+            try removeLowerFiles(inside: range, known: before)
+        }
+        return LiveFile.all(in: database).count < before.count
+    }
+
+    private func removeLowerFiles(
+        inside range: KeyRange,
+        known files: [LiveFile]
+    ) throws(StorageError) {
+        // RocksDB counts the limit as a part of the range; there it must not meet a file's end.
+        if let upper = range.upper, files.contains(where: { $0.keys.upperBound.bytes == upper }) {
+            return
+        }
+        let limit =
+            range.upper ?? files.map(\.keys.upperBound).max().map { $0.bytes + [0] } ?? []
+        try database.call("remove table files") { message in
+            range.lower.withUnsafeBytes { start in
+                limit.withUnsafeBytes { limit in
+                    rocksdb_delete_file_in_range_cf(
+                        database.handle,
+                        database.rows,
+                        start.baseAddress?.assumingMemoryBound(to: CChar.self),
+                        start.count,
+                        limit.baseAddress?.assumingMemoryBound(to: CChar.self),
+                        limit.count,
+                        message
+                    )
+                }
+            }
+        }
+    }
+}

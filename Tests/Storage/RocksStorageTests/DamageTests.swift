@@ -1,0 +1,128 @@
+import RocksStorage
+import Storage
+import Testing
+
+/// A damaged table file is found, told, and goes with the rows that it held.
+@Suite struct DamageTests {
+    private func key(_ number: Int) -> [UInt8] { bytes("k\(10_000 + number)") }
+
+    private func rows(_ numbers: Range<Int>) -> StoreWrites {
+        var writes = StoreWrites()
+        for number in numbers { writes.merge(NumberSet.encode([1]), into: key(number)) }
+        return writes
+    }
+
+    /// A store whose one file, of rows 100 to 999, has a flipped bit; rows 0 to 9 stand elsewhere.
+    private func damagedStore(
+        on disk: SimulatedDisk,
+        rowCacheBytes: Int,
+        isCompacted: Bool
+    ) throws -> RocksStore {
+        var options = RocksOptions.small()
+        options.rowCacheBytes = rowCacheBytes
+        let store = try RocksStore(on: disk, options: options)
+        try store.commit(rows(100..<1000))
+        try store.flush()
+        if isCompacted { try store.compact() }
+        store.close()
+        #expect(disk.flipBits(inFilesEndingWith: ".sst", at: 5000) == 1)
+        let reopened = try RocksStore(on: disk, options: options)
+        try reopened.commit(rows(0..<10))
+        try reopened.flush()
+        return reopened
+    }
+
+    @Test(arguments: [0, 1 << 20], [false, true])
+    func `dropping all that a damaged file holds heals the store`(
+        rowCacheBytes: Int,
+        isCompacted: Bool
+    ) throws {
+        let disk = try SimulatedDisk()
+        var store = try damagedStore(
+            on: disk,
+            rowCacheBytes: rowCacheBytes,
+            isCompacted: isCompacted
+        )
+        let error = try #require(
+            #expect(throws: StorageError.self) {
+                try store.scan(.all, rowsMax: .max, bytesMax: .max)
+            }
+        )
+        let damaged = try #require(store.damagedRange(error))
+        #expect(damaged == KeyRange(lower: key(100), upper: key(999) + [0]))
+        #expect(store.damagedRange(.closed(path: "")) == nil)
+
+        var drop = StoreWrites()
+        drop.drop(range: damaged)
+        try store.commit(drop)
+        for round in 0..<3 {
+            let rest = try store.scan(.all, rowsMax: .max, bytesMax: .max)
+            #expect(rest.entries.map(\.key) == (0..<10).map(key))
+            #expect(try store.read([key(100), key(500), key(5)])[..<2] == [nil, nil])
+            if round == 0 { try store.compact() }
+            if round == 1 {
+                disk.cutPower()
+                store.close()
+                disk.restorePower()
+                store = try RocksStore(on: disk, options: store.options)
+            }
+        }
+        // Rebuilt from replicas: the rows are written again, and compactions work.
+        try store.commit(rows(100..<1000))
+        try store.flush()
+        try store.compact()
+        #expect(try store.scan(.all, rowsMax: .max, bytesMax: .max).entries.count == 910)
+        try store.commit(rows(0..<1))
+        #expect(store.failure == nil)
+    }
+
+    @Test(arguments: [false, true])
+    func `dropping a part of a damaged file is an error, and the store goes on`(
+        isCompacted: Bool
+    ) throws {
+        let disk = try SimulatedDisk()
+        let store = try damagedStore(on: disk, rowCacheBytes: 0, isCompacted: isCompacted)
+        for range in [
+            KeyRange(lower: key(100), upper: key(999)), KeyRange(lower: key(101), upper: nil),
+        ] {
+            var drop = StoreWrites()
+            drop.drop(range: range)
+            let error = #expect(throws: StorageError.self) { try store.commit(drop) }
+            guard case .corruption = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+        }
+        #expect(store.failure == nil)
+        try store.commit(rows(5..<20))
+        #expect(try store.read([key(5), key(15)]).allSatisfy { $0 != nil })
+    }
+
+    @Test func `a damaged file of level 0 above others is an error, and nothing comes back`()
+        throws
+    {
+        let disk = try SimulatedDisk()
+        var store = try RocksStore(on: disk)
+        try store.commit(rows(0..<1000))
+        try store.flush()
+        try store.compact()
+        var drop = StoreWrites()
+        drop.drop(range: KeyRange(lower: key(300), upper: key(350)))
+        try store.commit(drop)
+        try store.commit(rows(350..<700))
+        try store.flush()
+        store.close()
+        #expect(disk.flipBits(inFilesEndingWith: ".sst", at: 10) == 2)
+        store = try RocksStore(on: disk)
+        drop.drop(range: KeyRange(lower: key(300), upper: key(800)))
+        let error = #expect(throws: StorageError.self) { try store.commit(drop) }
+        guard case .corruption = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(store.failure == nil)
+        #expect(throws: StorageError.self) { try store.read([key(320)]) }
+        #expect(throws: StorageError.self) { try store.read([key(5)]) }
+        try store.commit(rows(2000..<2001))
+    }
+}
