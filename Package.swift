@@ -89,6 +89,7 @@ let package = Package(
         .executable(name: "martletd", targets: ["martletd"]),
         .executable(name: "martlet", targets: ["MartletCLI"]),
         .executable(name: "martlet-bench", targets: ["MartletBench"]),
+        .executable(name: "martlet-sim", targets: ["MartletSim"]),
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", exact: "0.2.0"),
@@ -231,6 +232,24 @@ let package = Package(
                 nioConcurrencyHelpers, crypto, logging, yams, serviceLifecycle,
             ]
         ),
+        // The simulator: virtual time, faults and checkers; then a node's program in it.
+        library(
+            "Simulation",
+            in: "Verification",
+            [
+                "ByteCoding", "CSimulatedDisk", "Catalog", "ClusterLog", "NodeCore", "PeerMessages",
+                "Replication", "RocksStorage", "Storage", "TokenPlacement",
+            ]
+        ),
+        library(
+            "NodeSimulation",
+            in: "Verification",
+            [
+                "Catalog", "ClusterLog", "Coordination", "Gossip", "NodeCore", "PeerMessages",
+                "Replication", "Simulation", "Storage", "TokenPlacement",
+            ]
+        ),
+        tests(of: "Simulation", in: "Verification", ["Catalog"]),
         // The program in the README, word for word.
         .executableTarget(
             name: "ReadmeSnippet",
@@ -270,6 +289,7 @@ let package = Package(
             swiftSettings: settings
         ),
         program("MartletCLI", in: "martlet", ["AdminCommands", argumentParser]),
+        program("MartletSim", in: "martlet-sim", ["NodeSimulation", "Simulation", argumentParser]),
         program(
             "MartletBench",
             in: "martlet-bench",

@@ -53,7 +53,8 @@ package struct BatchMachine: Sendable {
 
     /// A machine for the mutations of a batch.
     ///
-    /// - Parameter id: the batch's, which is random: it spreads the batches over the keepers.
+    /// The id is random: it spreads the batches over the keepers.
+    ///
     /// - Throws: ``CoordinationError/unavailable(consistency:required:alive:)`` if a mutation has
     ///   too few living replicas; then nothing is stored.
     package init(
@@ -110,8 +111,9 @@ package struct BatchMachine: Sendable {
     package mutating func start(_ actions: inout [Action]) {
         guard case .initialized = state else { preconditionFailure("started twice: \(state)") }
         state = .storing
-        for keeper in keepers { actions.append(.storeBatch(at: keeper)) }
+        // First, since a node that is this one may answer before the next action is taken.
         actions.append(.startTimeout(.storing))
+        for keeper in keepers { actions.append(.storeBatch(at: keeper)) }
     }
 
     /// A node keeps the batch.

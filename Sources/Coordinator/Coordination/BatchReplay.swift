@@ -42,6 +42,7 @@ package struct BatchReplay: Sendable {
     ///   - writeTimeout: after twice this a coordinator is held to be dead. One that is not does
     ///     no harm: both write the same.
     ///   - hintWindow: how old a hint may be when it is written.
+    /// - Returns: what the keeper must do with it now.
     package static func decision(
         createdMicros: Int64,
         nowMicros: Int64,
@@ -56,8 +57,8 @@ package struct BatchReplay: Sendable {
 
     /// A machine for one entry.
     ///
-    /// - Parameter keyspaces: those of the mutations; nil where the table is no more, so that the
-    ///   mutation is left out.
+    /// Each mutation has its keyspace; nil where the table is no more, so that it is left out.
+    ///
     /// - Throws: ``CoordinationError`` if the ring has no owners yet, or a keyspace is no more.
     package init(
         batch: StoredBatch,

@@ -21,31 +21,40 @@ struct CandidateOrder {
     /// From this bucket on a node counts as markedly slow: four times the fastest.
     private static let slowBucket = 2
 
-    private var ranks: [NodeID: Rank] = [:]
+    private let view: ClusterView
+    private let latencies: LatencyTracker?
+    private let fastestMicros: Double
+    private let coverage: [NodeID: Int]
 
-    /// The order of all nodes that `coverage` names; it says how many keys each can serve.
-    init(_ view: ClusterView, coverage: [NodeID: Int], latencies: LatencyTracker?) {
-        let buckets = latencies?.buckets(of: Array(coverage.keys)) ?? [:]
-        ranks.reserveCapacity(coverage.count)
-        for (node, count) in coverage {
-            let bucket = buckets[node] ?? 0
-            ranks[node] = Rank(
+    /// The order of some nodes, which are compared with the fastest of them.
+    ///
+    /// The coverage says how many keys each can serve; it is of no use where all serve the same.
+    init(
+        _ view: ClusterView,
+        nodes: some Sequence<NodeID>,
+        coverage: [NodeID: Int] = [:],
+        latencies: LatencyTracker?
+    ) {
+        self.view = view
+        self.latencies = latencies
+        self.coverage = coverage
+        fastestMicros = latencies?.fastestMicros(of: nodes) ?? 0
+    }
+
+    /// Sorts candidates, the best first.
+    func sort(_ candidates: inout [NodeID]) {
+        guard candidates.count > 1 else { return }
+        var ranks = candidates.map { node in
+            let bucket = latencies?.bucket(of: node, fastestMicros: fastestMicros) ?? 0
+            return Rank(
                 isOther: node != view.node || bucket >= Self.slowBucket,
                 isRemote: !view.isLocal(node),
                 bucket: bucket,
-                coverage: count,
+                coverage: coverage[node] ?? 0,
                 node: node
             )
         }
-    }
-
-    /// Sorts candidates, the best first; all of them were named.
-    func sort(_ candidates: inout [NodeID]) {
-        candidates.sort { left, right in
-            guard let leftRank = ranks[left], let rightRank = ranks[right] else {
-                return left < right
-            }
-            return leftRank < rightRank
-        }
+        ranks.sort()
+        for (place, rank) in ranks.enumerated() { candidates[place] = rank.node }
     }
 }

@@ -108,13 +108,23 @@ package struct ClusterView: Sendable {
                 )
             )
         }
+        if groups.count == 1 {
+            let order = CandidateOrder(self, nodes: groups[0].candidates, latencies: latencies)
+            order.sort(&groups[0].candidates)
+            return groups
+        }
         var coverage: [NodeID: Int] = [:]
         for group in groups {
             for candidate in group.candidates {
                 coverage[candidate, default: 0] += group.keys.count
             }
         }
-        let order = CandidateOrder(self, coverage: coverage, latencies: latencies)
+        let order = CandidateOrder(
+            self,
+            nodes: coverage.keys,
+            coverage: coverage,
+            latencies: latencies
+        )
         for index in groups.indices { order.sort(&groups[index].candidates) }
         return groups
     }

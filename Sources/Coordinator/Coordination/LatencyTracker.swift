@@ -72,20 +72,29 @@ package struct LatencyTracker: Sendable {
     ///
     /// A node of which nothing is known is as good as the fastest, so that it is tried.
     package func buckets(of nodes: [NodeID]) -> [NodeID: Int] {
-        let fastest = nodes.compactMap { estimates[$0]?.micros }.min() ?? 0
-        let unit = max(fastest, Self.noiseMicros)
+        let fastestMicros = fastestMicros(of: nodes)
         var buckets: [NodeID: Int] = [:]
-        buckets.reserveCapacity(nodes.count)
-        for node in nodes {
-            guard let estimate = estimates[node] else {
-                buckets[node] = 0
-                continue
-            }
-            let idle = (now - estimate.at) / .microseconds(1)
-            let drifted = fastest + (estimate.micros - fastest) * Self.remainder(after: idle)
-            buckets[node] = max(0, Int((drifted / unit).exponent))
-        }
+        for node in nodes { buckets[node] = bucket(of: node, fastestMicros: fastestMicros) }
         return buckets
+    }
+
+    /// The least estimate of some nodes.
+    func fastestMicros(of nodes: some Sequence<NodeID>) -> Double {
+        var fastest: Double?
+        for node in nodes {
+            guard let micros = estimates[node]?.micros else { continue }
+            fastest = min(fastest ?? micros, micros)
+        }
+        return fastest ?? 0
+    }
+
+    /// How slow a node is compared with the fastest.
+    func bucket(of node: NodeID, fastestMicros: Double) -> Int {
+        guard let estimate = estimates[node] else { return 0 }
+        let idle = (now - estimate.at) / .microseconds(1)
+        let distance = max(0, estimate.micros - fastestMicros)
+        let drifted = fastestMicros + distance * Self.remainder(after: idle)
+        return max(0, Int((drifted / max(fastestMicros, Self.noiseMicros)).exponent))
     }
 
     /// After which time a read asks another replica: the latency that so many of a hundred answers
@@ -94,6 +103,7 @@ package struct LatencyTracker: Sendable {
     /// - Parameters:
     ///   - percentile: from 0 to 100.
     ///   - timeout: how long a read may take; until enough is measured, half of it is the delay.
+    /// - Returns: the delay, counted from the start of the read.
     package func delay(percentile: Double, timeout: Duration) -> Duration {
         let most = max(timeout / 2, Self.delayMin)
         guard let micros = histogram.micros(percentile: percentile) else { return most }

@@ -43,8 +43,10 @@ package struct ScanMachine: Sendable {
     package struct Page: Hashable, Sendable {
         /// Merged rows in the order of their keys; some may be dead (deleted or expired).
         package var rows: [ScannedRow]
-        /// Where the next page begins; nil at the end. If the machine is finished nonetheless, its
-        /// runs are read but not yet all ranges: another machine goes on from here.
+        /// Where the next page begins; nil at the end.
+        ///
+        /// If the machine is finished nonetheless, its runs are read but not yet all ranges:
+        /// another machine goes on from here.
         package var position: ScanPosition?
 
         /// A page with both its parts.
@@ -110,8 +112,8 @@ package struct ScanMachine: Sendable {
 
     /// A machine that goes on from a position.
     ///
-    /// - Parameter runs: what ``ClusterView/runs(of:keyspace:consistency:latencies:)`` makes of
-    ///   the position's ranges.
+    /// The runs are what ``ClusterView/runs(of:keyspace:consistency:latencies:)`` makes of the
+    /// position's ranges.
     package init(
         table: TableID,
         position: ScanPosition,
@@ -332,9 +334,8 @@ package struct ScanMachine: Sendable {
     private mutating func beginRounds(_ actions: inout [Action]) {
         for place in active.indices {
             let progress = active[place]
+            // Runs that wait for their turn hold the rows of one round, no more.
             guard progress.isIdle, !progress.isExhausted, !progress.hasReady else { continue }
-            // Runs that wait for their turn read one page ahead, no more.
-            guard place == 0 || progress.round == 0 else { continue }
             guard progress.run.candidates.count >= progress.run.required else {
                 guard place == 0 else { continue }
                 // What was read is not lost: the next page fails.

@@ -48,8 +48,8 @@ extension ClusterView {
     /// Cuts token ranges where the living replicas change.
     ///
     /// Not all of a great ring may be cut at once: what lies behind the last run is for the next.
+    /// The ranges must ascend and not overlap.
     ///
-    /// - Parameter ranges: ascending, without overlaps.
     /// - Throws: ``CoordinationError/invalid(_:)`` for other ranges, and what `required` throws.
     package func runs(
         of ranges: [ClosedRange<Token>],
@@ -70,8 +70,7 @@ extension ClusterView {
         let required = try required(consistency, placement)
         var candidatesOfSet: [Int: (best: [NodeID], sorted: [NodeID])] = [:]
         let living = Set(placement.sets.joined()).filter(alive.contains)
-        let coverage = Dictionary(uniqueKeysWithValues: living.map { ($0, 0) })
-        let order = CandidateOrder(self, coverage: coverage, latencies: latencies)
+        let order = CandidateOrder(self, nodes: living, latencies: latencies)
         var runs: [ScanRun] = []
         var sortedOfLast: [NodeID] = []
         let slices = placement.slices

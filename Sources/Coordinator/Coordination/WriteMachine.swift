@@ -72,8 +72,9 @@ package struct WriteMachine: Sendable {
 
     /// A machine for mutations, each of a keyspace.
     ///
-    /// - Parameter isLogged: whether the mutations stand in a batch log, which will have them
-    ///   written whatever happens here; hints are synced then, since they replace the log.
+    /// Those that stand in a batch log (`isLogged`) will be written whatever happens here; hints
+    /// are synced then, since they replace the log.
+    ///
     /// - Throws: ``CoordinationError/unavailable(consistency:required:alive:)`` if a mutation has
     ///   too few living replicas; then nothing is sent, and nothing hinted.
     package init(

@@ -333,7 +333,7 @@ package final class ControlPlane {
     }
 
     private func publish(_ state: ClusterState) {
-        feedGossip { $0.membersChanged(to: Array(state.nodes.keys), now: $1, into: &$2) }
+        feedGossip { $0.membersChanged(to: state.nodes.keys.sorted(), now: $1, into: &$2) }
         listener?.published(state)
         let reached = epochWaiters.filter { $0.epoch <= state.epoch }
         epochWaiters.removeAll { $0.epoch <= state.epoch }

@@ -19,6 +19,9 @@ package struct LoopBound<Value>: @unchecked Sendable {
         return stored
     }
 
+    /// The value, for whoever wires a node together before anything runs on its loops.
+    package var beforeRunning: Value { stored }
+
     /// Runs `body` on the loop: at once if that is where this is called.
     package func perform(_ body: @escaping @Sendable (Value) -> Void) {
         if executor.isCurrent {

@@ -200,6 +200,17 @@ package final class NodeLogic: Sendable {
         upkeep.value.stop()
     }
 
+    /// Lets go of everything without a word: the node crashed.
+    package func abandon() {
+        let (plane, keeper) = (control.beforeRunning, upkeep.beforeRunning)
+        plane.listener = nil
+        keeper.healthChanged = { _ in }
+        keeper.coordinator = nil
+        for loop in loops {
+            loop.beforeRunning.replica.corruptionFound = { _, _, _ in }
+        }
+    }
+
     // MARK: Following
 
     /// A new state counts: every loop gets it.

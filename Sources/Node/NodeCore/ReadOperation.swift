@@ -123,7 +123,11 @@ extension LoopCoordinator {
         completion: @escaping LoopReplica.Completion<[ReadGroupReply]>
     ) {
         if node == view.node {
-            replica.read(message, completion: completion)
+            replica.read(message) { [self] result in
+                // So that others are asked first while this node rebuilds its rows.
+                if case .failure = result { latencies.failed(node, now: environment.now) }
+                completion(result)
+            }
             return
         }
         let start = environment.now
@@ -143,13 +147,14 @@ extension LoopCoordinator {
         _ mutations: [Mutation],
         to node: NodeID,
         class trafficClass: TrafficClass = .request,
+        timeout: Duration? = nil,
         completion: @escaping LoopReplica.Completion<Void>
     ) {
         if node == view.node {
             replica.write(mutations, completion: completion)
             return
         }
-        environment.request(.write(mutations), to: node, class: trafficClass, timeout: nil) {
+        environment.request(.write(mutations), to: node, class: trafficClass, timeout: timeout) {
             result in
             switch result.map(\.message) {
             case .success(.done): completion(.success(()))

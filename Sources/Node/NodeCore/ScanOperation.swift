@@ -123,13 +123,15 @@ extension LoopCoordinator {
         _ message: ScanRequest,
         at node: NodeID,
         class trafficClass: TrafficClass = .request,
+        timeout: Duration? = nil,
         completion: @escaping LoopReplica.Completion<ScanPage>
     ) {
         if node == view.node {
             replica.scan(message, completion: completion)
             return
         }
-        environment.request(.scan(message), to: node, class: trafficClass, timeout: nil) { result in
+        environment.request(.scan(message), to: node, class: trafficClass, timeout: timeout) {
+            result in
             switch result.map(\.message) {
             case .success(.page(let page)): completion(.success(page))
             case .success: completion(.failure(.mismatch(from: node)))

@@ -40,15 +40,15 @@ extension Upkeep {
             for slice in 0..<replicated.sliceCount {
                 let replicas = replicated.replicas(ofSlice: slice)
                 guard replicas.contains(node), replicas.count > 1 else { continue }
-                if let change = health.set(.rebuilding, SliceID(table.id, slice)) {
-                    changes.append(change)
-                }
+                let id = SliceID(table.id, slice)
+                if let change = health.set(.rebuilding, id) { changes.append(change) }
+                if let change = ledger.forgetRepair(of: id) { changes.append(change) }
             }
         }
         healthChanged(health)
         environment.log(
             .notice,
-            "\(changes.count - 1) slices are rebuilt from their replicas: this node's disk was lost"
+            "\(health.slices(.rebuilding).count) slices are rebuilt from their replicas: this node's disk was lost"
         )
         persist(changes) { _ in }
     }
@@ -140,7 +140,9 @@ extension Upkeep {
             """
         )
         let ordered = slices.sorted()
-        let changes = ordered.compactMap { health.set(.purging, $0) }
+        let changes =
+            ordered.compactMap { health.set(.purging, $0) }
+            + ordered.compactMap { ledger.forgetRepair(of: $0) }
         healthChanged(health)
         let hull = Self.hull(ordered.map(keys) + (range.map { [$0] } ?? []))
         persist(changes) { [weak self] isWritten in

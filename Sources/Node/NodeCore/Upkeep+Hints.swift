@@ -109,7 +109,7 @@ extension Upkeep {
         var writes = StoreWrites()
         writes.durability = .periodic
         for removal in removals { writes.deleteHint(removal.key) }
-        for mark in marks { writes.apply(SliceKeys.put(mark)) }
+        for change in noted(marks) { writes.apply(change) }
         let isTaken = environment.submit(writes) { [weak self] error in
             guard let self else { return }
             if error == nil {
@@ -118,7 +118,6 @@ extension Upkeep {
                         book.removed(key: removal.key, valueBytes: removal.valueBytes)
                     }
                 }
-                marked(marks)
                 tellReplicas(marks)
             }
             feedHints { $0.removed(at: node, succeeded: error == nil, now: $1, actions: &$2) }
@@ -138,18 +137,20 @@ extension Upkeep {
         completion: @escaping LoopReplica.Completion<Void>
     ) {
         var writes = StoreWrites()
-        for mark in marks { writes.apply(SliceKeys.put(mark)) }
+        for change in noted(marks) { writes.apply(change) }
+        if tellsReplicas { tellReplicas(marks) }
+        guard !writes.isEmpty else {
+            completion(.success(()))
+            return
+        }
         replica.submit(writes) { [weak self] result in
             if case .failure = result {
                 self?.hints.withBook { book in
                     for mark in marks { book.markFailed(mark) }
                 }
-            } else {
-                self?.marked(marks)
             }
             completion(result)
         }
-        if tellsReplicas { tellReplicas(marks) }
     }
 
     /// Another node says that slices of which this one is a replica are dirty.

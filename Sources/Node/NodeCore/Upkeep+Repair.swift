@@ -6,22 +6,312 @@ internal import Storage
 package import SystemTables
 internal import TokenPlacement
 
+/// Anti-entropy: drives the schedule, and one repair machine at a time.
 extension Upkeep {
-    func marked(_ marks: [DirtyMark]) {}
+    /// The finished runs that are remembered.
+    private static let runsMax = 16
+    /// Every how many rounds marks are told of again.
+    private static let roundsPerForwarding = 8
 
-    func noteRepaired(_ notes: [RepairNote], completion: @escaping LoopReplica.Completion<Void>) {
-        completion(.success(()))
+    // MARK: Following
+
+    func repairsFollow(_ view: ClusterView) {
+        let definitions = view.state.tables.values.flatMap(\.values).sorted { $0.id < $1.id }
+        let tables = definitions.compactMap(replicated)
+        replicatedTables = [:]
+        for table in tables { replicatedTables[table.id] = table }
+        schedule.viewChanged(tables: tables, alive: view.alive)
+        planner.viewChanged(tables: tables)
+        let changes = ledger.keep(tables: Set(definitions.map(\.id)))
+        if !changes.isEmpty { persist(changes) { _ in } }
     }
 
-    package var activity: NodeActivity { NodeActivity() }
+    func repairsFollow(alive: Set<NodeID>) {
+        let tables = replicatedTables.keys.sorted().compactMap { replicatedTables[$0] }
+        schedule.viewChanged(tables: tables, alive: alive)
+        repairNext()
+    }
 
-    package func startRepair(keyspace: String?, table: String?) {}
-}
+    // MARK: Notes and marks
 
-enum RangeDigester {
-    static func digests(
-        _ request: RangeDigestRequest,
-        gcGraceSeconds: Int32,
-        in store: any StoreReading
-    ) throws(StorageError) -> [RangeDigest] { [] }
+    /// Slices were repaired by all their replicas.
+    func noteRepaired(_ notes: [RepairNote], completion: @escaping LoopReplica.Completion<Void>) {
+        var changes: [LocalChange] = []
+        for note in notes {
+            guard let table = replicatedTables[note.table],
+                (0..<table.sliceCount).contains(note.slice)
+            else { continue }
+            let noted = ledger.note(
+                note,
+                replicas: table.replicas(ofSlice: note.slice),
+                nowSeconds: wallSeconds
+            )
+            guard let noted else {
+                let text = """
+                    a repair that began at \(note.startedSeconds) is noted at \(wallSeconds): the \
+                    clocks of the two nodes differ too much
+                    """
+                completion(.failure(PeerFailure(code: .invalid, text: text)))
+                return
+            }
+            changes += noted
+        }
+        guard !changes.isEmpty else {
+            completion(.success(()))
+            return
+        }
+        var writes = StoreWrites()
+        for change in changes { writes.apply(change) }
+        replica.submit(writes, completion: completion)
+    }
+
+    /// Takes up marks; tells what makes them last.
+    func noted(_ marks: [DirtyMark]) -> [LocalChange] {
+        marks.compactMap { ledger.note($0, nowSeconds: wallSeconds) }
+    }
+
+    /// Tells the replica that repairs a slice of its marks, now and then, until they are gone.
+    ///
+    /// A node that is no replica of the slice forgets a mark once a replica keeps it.
+    func forwardMarks() {
+        round += 1
+        guard round % Self.roundsPerForwarding == 0 else { return }
+        for mark in ledger.dirtySlices.flatMap({ ledger.dirtyMarks(of: $0) }) {
+            guard let table = replicatedTables[mark.table],
+                (0..<table.sliceCount).contains(mark.slice)
+            else { continue }
+            let replicas = table.replicas(ofSlice: mark.slice)
+            guard let keeper = replicas.first(where: view.alive.contains), keeper != node else {
+                continue
+            }
+            environment.request(
+                .noteDirty([mark]),
+                to: keeper,
+                class: .bulk,
+                timeout: settings.requestTimeout
+            ) { [weak self] result in
+                guard let self, case .success(.done) = result.map(\.message),
+                    !replicas.contains(node), let change = ledger.handedOver(mark)
+                else { return }
+                persist([change]) { _ in }
+            }
+        }
+    }
+
+    // MARK: Runs
+
+    /// Repairs the slices that this node coordinates, of all tables or some, once.
+    package func startRepair(keyspace: String?, table: String?) {
+        finishRun()
+        let count = schedule.run(keyspace: keyspace, table: table)
+        var run = RepairRun(
+            id: NodeID(high: environment.random(), low: environment.random()),
+            keyspace: keyspace,
+            table: table,
+            state: count == 0 ? .finished : .running,
+            startedSeconds: wallSeconds
+        )
+        run.slicesTotal = count
+        runs.append(run)
+        if runs.count > Self.runsMax { runs.removeFirst(runs.count - Self.runsMax) }
+        repairNext()
+    }
+
+    /// A new run takes the place of one that is under way.
+    private func finishRun() {
+        guard let place = runs.indices.last, runs[place].state == .running else { return }
+        runs[place].state = .failed
+        runs[place].error = "another run took its place"
+    }
+
+    private func followRun() {
+        guard let place = runs.indices.last, runs[place].state == .running,
+            let progress = schedule.progress
+        else { return }
+        runs[place].slicesTotal = progress.total
+        runs[place].slicesDone = progress.repaired + progress.incomplete
+        runs[place].rowsStreamed = progress.statistics.rowsWritten
+        runs[place].bytesStreamed = progress.statistics.bytesWritten
+        guard progress.isDone else { return }
+        runs[place].state = progress.incomplete == 0 ? .finished : .failed
+        if progress.incomplete > 0 {
+            runs[place].error = """
+                \(progress.incomplete) of \(progress.total) slices were not repaired by all their \
+                replicas: see that all nodes are up, then run it again
+                """
+        }
+    }
+
+    // MARK: One slice after the other
+
+    /// Begins the next repair, if none is under way and one is due.
+    func repairNext() {
+        guard !isStopped, repair == nil else { return }
+        let next = schedule.next(
+            nowSeconds: wallSeconds,
+            now: environment.now,
+            ledger: ledger,
+            health: health
+        )
+        guard let task = next else {
+            followRun()
+            return
+        }
+        let machine = RepairMachine(
+            node: node,
+            task: task,
+            settings: settings.repair,
+            bandwidth: repairBandwidth
+        )
+        repairNumber += 1
+        repair = (task, machine)
+        environment.log(.debug, "\(task.mode) of \(task.slice) begins")
+        let seconds = wallSeconds
+        feedRepair(repairNumber) { $0.start(nowSeconds: seconds, now: $1, actions: &$2) }
+    }
+
+    /// Feeds the machine of a repair, unless it is over and another one runs.
+    private func feedRepair(
+        _ number: Int,
+        _ event: (inout RepairMachine, Duration, inout [RepairMachine.Action]) -> Void
+    ) {
+        guard !isStopped, number == repairNumber, var current = repair else { return }
+        var actions: [RepairMachine.Action] = []
+        event(&current.machine, environment.now, &actions)
+        repair = current
+        for action in actions { perform(action, number) }
+    }
+
+    private func perform(_ action: RepairMachine.Action, _ number: Int) {
+        switch action {
+        case .requestDigests(let node, let request):
+            ask(.rangeDigests(request), node, number, { $0.digests(request, completion: $1) }) {
+                if case .digests(let digests) = $0 { digests } else { nil }
+            } then: {
+                $0.digestsReceived(from: node, $1, now: $2, actions: &$3)
+            }
+        case .requestPage(let node, let request):
+            ask(.scan(request), node, number, { $0.scan(request, completion: $1) }) {
+                if case .page(let page) = $0 { page } else { nil }
+            } then: {
+                $0.pageReceived(from: node, $1, now: $2, actions: &$3)
+            }
+        case .write(let node, let mutations):
+            ask(.write(mutations), node, number, { $0.write(mutations, completion: $1) }) {
+                if case .done = $0 { () } else { nil }
+            } then: { machine, _, now, actions in
+                machine.written(by: node, now: now, actions: &actions)
+            }
+        case .sendNote(let node, let note):
+            ask(.noteRepaired([note]), node, number, nil) {
+                if case .done = $0 { () } else { nil }
+            } then: { machine, _, now, actions in
+                machine.noted(by: node, now: now, actions: &actions)
+            }
+        case .noteHere(let note): noteRepaired([note]) { _ in }
+        case .wait(let until):
+            let delay = max(.milliseconds(1), until - environment.now)
+            _ = environment.schedule(after: delay) { [weak self] in
+                self?.feedRepair(number) { $0.resumed(now: $1, actions: &$2) }
+            }
+        case .finish(let outcome): finished(outcome)
+        }
+    }
+
+    /// Asks a node, or does it here, and tells the machine what came of it.
+    private func ask<Value>(
+        _ message: PeerMessage,
+        _ peer: NodeID,
+        _ number: Int,
+        _ here: ((LoopReplica, @escaping LoopReplica.Completion<Value>) -> Void)?,
+        _ value: @escaping (PeerMessage) -> Value?,
+        then: @escaping (
+            inout RepairMachine, Value, Duration, inout [RepairMachine.Action]
+        ) -> Void
+    ) {
+        let answered: LoopReplica.Completion<Value> = { [weak self] result in
+            switch result {
+            case .success(let value):
+                self?.feedRepair(number) { then(&$0, value, $1, &$2) }
+            case .failure(let failure):
+                self?.environment.log(.debug, "repair: node \(peer): \(failure.text)")
+                self?.feedRepair(number) { $0.failed(at: peer, now: $1, actions: &$2) }
+            }
+        }
+        if peer == node, let here {
+            here(replica, answered)
+            return
+        }
+        environment.request(message, to: peer, class: .bulk, timeout: settings.requestTimeout) {
+            result in
+            answered(
+                result.flatMap { answer in
+                    value(answer.message).map { .success($0) } ?? .failure(.mismatch(from: peer))
+                }
+            )
+        }
+    }
+
+    private func finished(_ outcome: RepairOutcome) {
+        guard let (task, machine) = repair else { return }
+        repair = nil
+        repairBandwidth = machine.bandwidth
+        schedule.finished(
+            task,
+            outcome,
+            machine.statistics,
+            nowSeconds: wallSeconds,
+            now: environment.now
+        )
+        followRun()
+        switch outcome {
+        case .rebuilt: if health.state(of: task.slice) == .rebuilding { rebuilt(task.slice) }
+        case .noSource:
+            environment.log(.critical, "\(task.slice) is lost: no other replica has it")
+        case .incomplete(let missing):
+            environment.log(.debug, "\(task.slice) is repaired without \(missing)")
+        case .repaired: environment.log(.debug, "\(task.slice) is repaired")
+        }
+        // Not within this call: many small slices must not pile up on the stack.
+        _ = environment.schedule(after: settings.repair.pause) { [weak self] in
+            self?.repairNext()
+        }
+    }
+
+    // MARK: What is known
+
+    /// What this node knows about its own work.
+    package var activity: NodeActivity {
+        var activity = NodeActivity()
+        for id in replicatedTables.keys.sorted() {
+            guard let table = replicatedTables[id] else { continue }
+            for number in 0..<table.sliceCount {
+                let replicas = table.replicas(ofSlice: number)
+                guard replicas.contains(node) else { continue }
+                let slice = SliceID(id, number)
+                activity.sliceRepairs.append(
+                    SliceRepair(
+                        table: id,
+                        slice: number,
+                        lastRepairSeconds: ledger.repairedSeconds(slice, replicas: replicas),
+                        isDirty: ledger.isDirty(slice),
+                        state: health.state(of: slice) == nil ? .readable : .rebuilding
+                    )
+                )
+            }
+        }
+        activity.repairRuns = runs
+        activity.hints = hints.withBook { book in
+            book.targets.map { target in
+                let account = book.account(of: target)
+                return HintQueue(
+                    target: target,
+                    count: account.count,
+                    bytes: account.bytes,
+                    oldestMillis: account.oldestMicros.map { $0 / 1000 }
+                )
+            }
+        }
+        return activity
+    }
 }

@@ -3,6 +3,7 @@ package import Coordination
 package import PeerMessages
 package import Replication
 internal import Storage
+internal import SystemTables
 package import TokenPlacement
 
 /// What a node does for its rows besides answering: hands over hints, compares and repairs its
@@ -34,12 +35,28 @@ package final class Upkeep {
     /// The slices that seem damaged.
     var suspects: Set<SliceID> = []
 
+    /// What is known of the slices' repairs, and which are due.
+    var ledger: RepairLedger
+    var schedule: RepairSchedule
+    var replicatedTables: [TableID: ReplicatedTable] = [:]
+    /// The repair that is under way; numbers tell late answers of one before.
+    var repair: (task: RepairTask, machine: RepairMachine)?
+    var repairNumber = 0
+    var round = 0
+    var repairBandwidth: TokenBucket
+    /// The runs that were asked for.
+    var runs: [RepairRun] = []
+    /// What is swept when, and the pass that is under way.
+    var planner: SweepPlanner
+    var sweep: SweepPass?
+    var sweepBandwidth: TokenBucket
     /// Whether a round over the batch log is under way, and where the next one begins.
     var isReplaying = false
     var batchCursor: [UInt8]?
 
     var dispatcher: HintDispatcher
     var hintTimer: (any ScheduledCall)?
+    private var roundTimer: (any ScheduledCall)?
 
     init(
         node: NodeID,
@@ -56,6 +73,25 @@ package final class Upkeep {
         self.hints = hints
         self.records = records
         mustRebuildAll = records.mustRebuildAll
+        ledger = RepairLedger(settings: settings.repair)
+        let seconds = environment.wallMicros / 1_000_000
+        for record in records.repaired + records.dirty {
+            ledger.restore(key: record.key, value: record.value, nowSeconds: seconds)
+        }
+        schedule = RepairSchedule(node: node, settings: settings.repair)
+        planner = SweepPlanner(
+            node: node,
+            settings: settings.repair,
+            purgesEarly: faults.contains(.earlyPurge)
+        )
+        repairBandwidth = TokenBucket(
+            bytesPerSecond: settings.repair.bytesPerSecond,
+            burstBytes: 1 << 20
+        )
+        sweepBandwidth = TokenBucket(
+            bytesPerSecond: settings.repair.sweepBytesPerSecond,
+            burstBytes: 1 << 20
+        )
         self.settings = settings
         self.faults = faults
         view = ClusterView(node: node, state: ClusterState(), alive: [node])
@@ -70,17 +106,33 @@ package final class Upkeep {
     /// Begins.
     func start() {
         startHints()
+        scheduleRound()
+    }
+
+    /// Looks for what is due, again and again.
+    private func scheduleRound() {
+        guard !isStopped else { return }
+        roundTimer = environment.schedule(after: settings.interval) { [weak self] in
+            guard let self, !isStopped else { return }
+            replayBatches()
+            forwardMarks()
+            repairNext()
+            sweepNext()
+            scheduleRound()
+        }
     }
 
     /// Ends; what is under way is given up and done again after the next start.
     func stop() {
         isStopped = true
         hintTimer?.cancel()
+        roundTimer?.cancel()
     }
 
     /// A new state counts.
     func viewChanged(_ view: ClusterView) {
         self.view = view
+        repairsFollow(view)
         healthFollows(view)
         hintsFollow(view)
     }
@@ -89,6 +141,19 @@ package final class Upkeep {
     func aliveChanged(_ alive: Set<NodeID>, _ changed: NodeID, isAlive: Bool) {
         view.alive = alive
         hintsFollow(changed, isAlive: isAlive)
+        repairsFollow(alive: alive)
+    }
+
+    var wallSeconds: Int64 { environment.wallMicros / 1_000_000 }
+
+    /// What this node still has to do before the cluster is at rest, in words; nil: nothing.
+    package var unrest: String? {
+        if !hintsAreDrained { return "hints wait" }
+        if !health.isWell { return "slices are being rebuilt" }
+        if let slice = ledger.dirtySlices.first {
+            return "\(slice) is dirty: \(ledger.dirtyMarks(of: slice))"
+        }
+        return nil
     }
 
     /// The table with an id, as repair sees it.

@@ -1,5 +1,4 @@
 internal import Catalog
-package import PeerMessages
 package import Replication
 package import Storage
 internal import TokenPlacement
@@ -8,8 +7,8 @@ internal import TokenPlacement
 package struct UpkeepRecords: Sendable {
     /// The hints: their keys and the sizes of their values.
     package var hints: [(key: [UInt8], valueBytes: Int)] = []
-    /// The slices of which some replica lacks writes.
-    package var dirty: [DirtyMark] = []
+    /// The slices of which some replica lacks writes, as keys and values.
+    package var dirty: [(key: [UInt8], value: [UInt8])] = []
     /// The slices' last repairs, as keys and values.
     package var repaired: [(key: [UInt8], value: [UInt8])] = []
     /// The slices that cannot be read, as keys and values.
@@ -31,7 +30,6 @@ package struct UpkeepRecords: Sendable {
             start.lower = HintKeys.behind(last.key)
         }
         dirty = try Self.values(SliceKeys.dirtyPrefix, store)
-            .compactMap { SliceKeys.dirtyMark(key: $0.key, value: $0.value) }
         repaired = try Self.values(SliceKeys.repairedPrefix, store)
         states = try Self.values(SliceKeys.rebuildPrefix, store)
         mustRebuildAll = try store.readLocal(LocalKeys.lostDisk) != nil

@@ -17,9 +17,13 @@ extension NodeConfiguration {
         settings.upkeep.hints.bytesPerTargetMax = hintMiBMaxPerNode << 20
         settings.upkeep.hints.bytesMax = hintMiBMax << 20
         settings.upkeep.hints.bytesPerSecond = hintKiBPerSecond << 10
-        settings.upkeep.repairsByItself = repairsByItself
-        settings.upkeep.repairIntervalSeconds = Int64(repairIntervalSeconds)
-        settings.upkeep.repairBytesPerSecond = repairKiBPerSecond << 10
+        settings.upkeep.repair.hintWindowSeconds = Int64(hintWindowSeconds)
+        settings.upkeep.repair.bytesPerSecond = repairKiBPerSecond << 10
+        if !repairsByItself {
+            settings.upkeep.repair.intervalSeconds = 0
+        } else if repairIntervalSeconds > 0 {
+            settings.upkeep.repair.intervalSeconds = Int64(repairIntervalSeconds)
+        }
         settings.upkeep.sweeps = sweeps
         return settings
     }

@@ -133,6 +133,8 @@ package struct HintDispatcher: Sendable {
             target.notBefore = isAlive ? now : now + settings.expiryInterval
             target.cursor = nil
             target.singleUntil = nil
+            // A page that is under way may begin anywhere: what it passes over is looked at again.
+            target.hasNewHints = true
             targets[node] = target
         }
         pump(now, &actions)

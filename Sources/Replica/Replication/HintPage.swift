@@ -69,6 +69,7 @@ struct HintPage {
                 continue
             }
             guard Self.isExpired(parts, settings, wallMicros) else {
+                guard parts.slice < Int(UInt32.max) else { continue }
                 cursor = HintKeys.start(of: node, slice: parts.slice + 1)
                 return
             }

@@ -58,7 +58,7 @@ package enum SliceKeys {
     }
 
     /// Keeps the start of the last repair of some replicas.
-    static func putRepaired(
+    package static func putRepaired(
         _ slice: SliceID,
         startedSeconds: Int64,
         replicas: RowDigest
@@ -70,12 +70,12 @@ package enum SliceKeys {
     }
 
     /// Forgets the last repair.
-    static func removeRepaired(_ slice: SliceID) -> LocalChange {
+    package static func removeRepaired(_ slice: SliceID) -> LocalChange {
         LocalChange(key: key(repairedPrefix, slice), value: nil)
     }
 
     /// The last repair of a key and its value, or nil if they are none.
-    static func repaired(
+    package static func repaired(
         key: [UInt8],
         value: [UInt8]
     ) -> (slice: SliceID, startedSeconds: Int64, replicas: RowDigest)? {
@@ -103,7 +103,7 @@ package enum SliceKeys {
     }
 
     /// A digest of the ids of some nodes, in whatever order they are given.
-    static func digest(of replicas: [NodeID]) -> RowDigest {
+    package static func digest(of replicas: [NodeID]) -> RowDigest {
         RowDigest.combine(replicas.sorted().map { RowDigest(high: $0.high, low: $0.low) })
     }
 

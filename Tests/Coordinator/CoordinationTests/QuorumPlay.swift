@@ -98,6 +98,7 @@ struct QuorumPlay {
     private let partitions: [PartitionRef]
     private var stores: [NodeID: MemoryStore] = [:]
     private var events: [Timed] = []
+    private var eventCount = 0
     private var operations: [Operation] = []
     private var now = 0
     private var lossRate: Double
@@ -211,8 +212,8 @@ struct QuorumPlay {
     }
 
     private mutating func schedule(_ event: Event, of operation: Int, at time: Int) {
-        let order = events.isEmpty ? 0 : (events.map(\.order).max() ?? 0) + 1
-        events.append(Timed(time: time, order: order, operation: operation, event: event))
+        events.append(Timed(time: time, order: eventCount, operation: operation, event: event))
+        eventCount += 1
     }
 
     private mutating func playToTheEnd() throws {

@@ -338,6 +338,22 @@ struct ScanMachineTests {
         )
     }
 
+    @Test func `a page that ends within the last token of a range leaves that token`() {
+        let run = ScanRun(tokens: Token(3)...Token(7), candidates: [a], required: 1)
+        let rows = (0..<2).map { ScannedRow(partition: partition(7, $0), row: old) }
+        var machine = machine([run], nil, .one, limits: limits(2))
+        var actions: [Action] = []
+        machine.start(&actions)
+        actions = []
+        machine.pageReceived(
+            request: 0,
+            page: page(rows, isComplete: false),
+            actions: &actions
+        )
+        let left = ScanPosition(after: partition(7, 1), ranges: [Token(7)...Token(7)])
+        #expect(actions == [answer(rows, left)])
+    }
+
     @Test func `ranges behind the last run are left for another machine`() {
         let run = ScanRun(tokens: Token(0)...Token(9), candidates: [a], required: 1)
         let ranges = [Token(0)...Token(30), Token(40)...Token(50)]
@@ -522,52 +538,6 @@ struct ScanMachineTests {
         actions = []
         machine.repairAcknowledged(request: 3, actions: &actions)
         #expect(actions == [answer([row(1, new)])])
-    }
-
-    // MARK: Runs
-
-    @Test func `neighbouring slices with the same replicas are one run`() throws {
-        // On three nodes with three replicas every slice has the same ones, in some order.
-        let view = Fixture.view(nodes: 3, .simple(factor: 3))
-        let runs = try view.runs(of: [whole], keyspace: "ks", consistency: .quorum)
-        #expect(runs == [ScanRun(tokens: whole, candidates: [a, b, c], required: 2)])
-    }
-
-    @Test func `runs cover the ranges, each on its living replicas`() throws {
-        let view = Fixture.view(nodes: 5, .simple(factor: 3), alive: [a, b, c, Fixture.d])
-        let ranges = [
-            Token.minimum...Token(-5), Token(3)...Token(3), Token(1 << 40)...Token(.max),
-        ]
-        let runs = try view.runs(of: ranges, keyspace: "ks", consistency: .one)
-        #expect(runs.count > 20)
-        var covered: [ClosedRange<Token>] = []
-        for run in runs {
-            let placement = try view.placement(of: "ks")
-            for token in [run.tokens.lowerBound, run.tokens.upperBound] {
-                let living = placement.replicas(of: token).filter { $0 != Fixture.e }
-                #expect(Set(run.candidates) == Set(living))
-            }
-            #expect(run.required == 1)
-            if let last = covered.last, last.upperBound.value + 1 == run.tokens.lowerBound.value,
-                !ranges.contains(where: { $0.lowerBound == run.tokens.lowerBound })
-            {
-                covered[covered.count - 1] = last.lowerBound...run.tokens.upperBound
-            } else {
-                covered.append(run.tokens)
-            }
-        }
-        #expect(covered == ranges)
-    }
-
-    @Test func `ranges that do not ascend are invalid`() {
-        let view = Fixture.view(nodes: 3, .simple(factor: 3))
-        #expect(throws: CoordinationError.self) {
-            try view.runs(
-                of: [Token(5)...Token(9), Token(9)...Token(12)],
-                keyspace: "ks",
-                consistency: .one
-            )
-        }
     }
 
     @Test func `starting twice is a broken invariant`() async {

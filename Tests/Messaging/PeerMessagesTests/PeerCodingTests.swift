@@ -81,7 +81,11 @@ struct PeerCodingTests {
 
     @Test func `a hostile count is refused before memory is taken for it`() {
         // What stands before the count: the envelope, and in a read its table and time.
-        for (kind, fixedBytes) in [(UInt8(3), 0), (11, 0), (12, 12), (22, 0), (23, 0)] {
+        let kinds = [
+            (UInt8(3), 0), (11, 0), (12, 12), (22, 0), (23, 0), (18, 12), (19, 24), (26, 1),
+            (27, 0), (30, 0), (31, 0), (32, 0),
+        ]
+        for (kind, fixedBytes) in kinds {
             let header = [kind] + [UInt8](repeating: 0, count: 16 + fixedBytes)
             let body = [UInt8](repeating: 0xFF, count: 9) + [1]
             #expect(throws: ByteDecodingError.self) {

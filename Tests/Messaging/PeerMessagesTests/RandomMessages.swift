@@ -23,6 +23,7 @@ struct RandomMessages {
     enum Kind: CaseIterable {
         case gossip, fetchLog, logEntries, propose, write, read, score, loadModel, fetchModel
         case awaitEpoch, proposed, done, rows, scored, modelBytes, failed
+        case scan, rangeDigests, storeBatch, noteDirty, noteRepaired, removeBatches, page, digests
     }
 
     var random: SplitMix
@@ -69,6 +70,9 @@ struct RandomMessages {
         case .scored: .scored(scoreReply())
         case .modelBytes: .modelBytes(bytes())
         case .failed: .failed(PeerFailure(code: failureCode(), text: text()))
+        case .scan, .rangeDigests, .storeBatch, .noteDirty, .noteRepaired, .removeBatches, .page,
+            .digests:
+            rangeMessage(kind)
         }
     }
 
@@ -235,7 +239,7 @@ struct RandomMessages {
             nowSeconds: Int64(bitPattern: random.next()),
             groups: list { messages in
                 ReadRequest.Group(
-                    mode: messages.count(2) == 0 ? .data : .digest,
+                    mode: [.data, .digest, .rows][messages.count(3)],
                     partitions: messages.list { $0.partition() }
                 )
             }
@@ -293,6 +297,6 @@ struct RandomMessages {
     }
 
     mutating func failureCode() -> PeerFailure.Code {
-        PeerFailure.Code(rawValue: UInt8(count(6))) ?? .failed
+        PeerFailure.Code(rawValue: UInt8(count(7))) ?? .failed
     }
 }

@@ -1,0 +1,250 @@
+internal import Catalog
+internal import ClusterLog
+internal import Coordination
+internal import Gossip
+internal import NodeCore
+internal import PeerMessages
+internal import Replication
+package import Simulation
+package import Storage
+internal import TokenPlacement
+
+/// The program of a Martlet node, as `martletd` runs it, over the simulator's environment.
+package struct NodeProgram: SubjectProgram {
+    private let mutant: Mutant?
+    private let tuning: Tuning
+
+    /// Bounds and times that a seed draws.
+    package struct Tuning: Sendable {
+        /// How long a write may take.
+        package var writeTimeout = Duration.seconds(2)
+        /// How long a read may take.
+        package var readTimeout = Duration.seconds(3)
+        /// The most requests of a loop.
+        package var requestsMax = 512
+        /// How long hints are kept.
+        package var hintWindowSeconds: Int64 = 30
+        /// The most bytes of hints for one node.
+        package var hintBytesPerTarget = 64 << 10
+        /// How often slices are repaired by themselves.
+        package var repairIntervalSeconds: Int64 = 20
+        /// How often slices are swept.
+        package var sweepIntervalSeconds: Int64 = 20
+
+        /// What a calm run has.
+        package init() {}
+    }
+
+    /// The program with a planted mistake, if any.
+    package init(mutant: Mutant? = nil, tuning: Tuning = Tuning()) {
+        self.mutant = mutant
+        self.tuning = tuning
+    }
+
+    package var features: SubjectFeatures {
+        [.batches, .scans, .scores, .any, .schema, .rebuilding]
+    }
+
+    package func prepareDisk(
+        _ store: any StoreBackend,
+        node: Int,
+        setup: ClusterSetup,
+        isReplacement: Bool
+    ) throws {
+        var writes = StoreWrites()
+        writes.putLocal(setup.nodeIDs[node].bytes, for: LocalKeys.nodeID)
+        for entry in setup.entries + [try Self.modelEntry(setup)] {
+            writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
+        }
+        if isReplacement { writes.putLocal([1], for: LocalKeys.lostDisk) }
+        try store.write([writes], synced: true)
+    }
+
+    package func makeSubject(_ context: SubjectContext) throws -> any Subject {
+        try NodeSubject(context, settings, mutant)
+    }
+
+    private var settings: NodeSettings {
+        var settings = NodeSettings()
+        settings.requests.readTimeout = tuning.readTimeout
+        settings.requests.writeTimeout = tuning.writeTimeout
+        settings.requests.scoreTimeout = tuning.readTimeout
+        settings.requests.requestsMax = tuning.requestsMax
+        settings.requests.scanRowsMax = 8
+        settings.requests.scanBytesMax = 4096
+        settings.schemaTimeout = .seconds(3)
+        settings.upkeep.hints.windowSeconds = tuning.hintWindowSeconds
+        settings.upkeep.hints.skewMarginSeconds = 11
+        settings.upkeep.hints.bytesPerTargetMax = tuning.hintBytesPerTarget
+        settings.upkeep.hints.pageRowsMax = 16
+        settings.upkeep.hints.pauseMax = .seconds(8)
+        settings.upkeep.hints.expiryInterval = .seconds(10)
+        settings.upkeep.repair.intervalSeconds = tuning.repairIntervalSeconds
+        settings.upkeep.repair.sweepIntervalSeconds = tuning.sweepIntervalSeconds
+        settings.upkeep.repair.hintWindowSeconds = tuning.hintWindowSeconds
+        settings.upkeep.repair.skewMarginSeconds = 11
+        settings.upkeep.repair.markCoverSeconds = 2
+        settings.upkeep.hints.markCoverSeconds = 2
+        settings.upkeep.repair.retrySeconds = 5
+        settings.upkeep.repair.rebuildRetrySeconds = 2
+        settings.upkeep.repair.pause = .milliseconds(20)
+        settings.upkeep.repair.pageRowsMax = 8
+        settings.upkeep.repair.writeRowsMax = 4
+        settings.upkeep.interval = .seconds(1)
+        settings.upkeep.requestTimeout = .seconds(5)
+        switch mutant {
+        case .readAtOneReplica: settings.faults = .readAtOneReplica
+        case .droppedHint: settings.faults = .droppedHint
+        case .earlyPurge: settings.faults = .earlyPurge
+        case .skippedReadRepair: settings.faults = .skippedReadRepair
+        case .wipedNodeAnswers: settings.faults = .wipedNodeAnswers
+        // Those are the machine's, not the program's.
+        case .ackBeforeSync, .staleCacheFill, nil: break
+        }
+        return settings
+    }
+
+    // MARK: The model
+
+    static let modelName = ModelName(keyspace: ClusterSetup.keyspace, name: "model")
+    static let modelHash = ModelHash([UInt8](repeating: 7, count: 32))
+
+    /// The entry that makes the model known, behind those of the setup.
+    private static func modelEntry(_ setup: ClusterSetup) throws -> LogEntry {
+        guard let hash = modelHash else { throw SimulatedModelError() }
+        let push = ModelPush(
+            name: modelName,
+            signature: ModelSignature(
+                parameters: [ModelParameter(name: "value", type: .float, input: "value")],
+                inputs: [ModelInput(name: "value", elementType: .float, width: 1)],
+                output: "score"
+            ),
+            hash: hash,
+            byteCount: 1
+        )
+        return LogEntry(
+            epoch: setup.state.epoch.next,
+            ballot: Ballot(round: 1, node: setup.nodeIDs[0]),
+            change: .pushModel(push)
+        )
+    }
+}
+
+/// The model's hash is of the wrong length.
+private struct SimulatedModelError: Error {}
+
+/// One life of a Martlet node.
+final class NodeSubject: Subject {
+    private var logic: NodeLogic?
+    private let ports: [NodePort]
+    private let receivers: [any PeerReceiver]
+
+    init(_ context: SubjectContext, _ settings: NodeSettings, _ mutant: Mutant?) throws {
+        let life = context.life
+        let logic = try NodeLogic(
+            node: life.id,
+            incarnation: Incarnation(
+                clamping: UInt64(max(1, life.loops[0].wallMicros / 1000))
+            ),
+            environments: life.loops,
+            entries: try Self.entries(life.store),
+            records: try UpkeepRecords(reading: life.store),
+            settings: settings,
+            scorer: { _ in SimulatedScorer() },
+            models: { _ in NoModels() },
+            hooks: NodeLogic.Hooks()
+        )
+        self.logic = logic
+        let parts = logic.loops.map(\.beforeRunning)
+        receivers = parts.map(\.receiver)
+        ports = parts.map { NodePort($0, logic) }
+    }
+
+    private static func entries(_ store: any StoreReading) throws -> [LogEntry] {
+        let range = KeyRange(
+            lower: LocalKeys.logPrefix,
+            upper: KeyRange.successor(of: LocalKeys.logPrefix)
+        )
+        return try store.scanLocal(range, limit: .max).map { try LogEntry(decoding: $0.value) }
+    }
+
+    func start() { logic?.start() }
+
+    func end() {
+        logic?.abandon()
+        logic = nil
+    }
+
+    func receiver(loop: Int) -> any PeerReceiver { receivers[loop] }
+
+    func port(loop: Int) -> any ClientPort { ports[loop] }
+
+    var unrest: String? { logic?.upkeep.beforeRunning.unrest }
+}
+
+/// Models are not sent around in the simulator.
+private final class NoModels: ModelService {
+    func answer(
+        _ message: PeerMessage,
+        from peer: NodeID,
+        reply: @escaping (PeerMessage) -> Void
+    ) {
+        reply(.failed(PeerFailure(code: .modelNotReady, text: "there are no models here")))
+    }
+}
+
+/// Scores rows by the hash of their first column.
+private final class SimulatedScorer: RowScorer {
+    func score(
+        _ rows: [[UInt8]?],
+        _ request: ScoreRequest,
+        _ table: TableDefinition,
+        _ model: ModelDefinition,
+        completion: @escaping (Result<ScoreReply, PeerFailure>) -> Void
+    ) {
+        do {
+            completion(.success(try Self.reply(rows, request, table)))
+        } catch {
+            completion(.failure(PeerFailure(code: .failed, text: "a stored row: \(error)")))
+        }
+    }
+
+    private static func reply(
+        _ rows: [[UInt8]?],
+        _ request: ScoreRequest,
+        _ table: TableDefinition
+    ) throws(RowFormatError) -> ScoreReply {
+        var scored: [ScoredRow] = []
+        var digests: [RowDigest] = []
+        var counts = ScoreCounts()
+        var next = 0
+        for (group, partitions) in request.groups.enumerated() {
+            var parts: [RowDigest] = []
+            for index in partitions.indices {
+                defer { next += 1 }
+                guard let row = rows[next] else {
+                    parts.append(.absent)
+                    continue
+                }
+                let view = try RowView(validating: row)
+                parts.append(
+                    view.digest(
+                        nowSeconds: request.nowSeconds,
+                        gcGraceSeconds: table.options.gcGraceSeconds
+                    )
+                )
+                var ranges: [Range<Int>?] = []
+                let columns = [ColumnID(1)]
+                guard
+                    view.locate(columns: columns, nowSeconds: request.nowSeconds, into: &ranges)
+                else { continue }
+                counts.rows += 1
+                let score = ranges[0].map { SimulatedModel.score(of: Array(row[$0])) }
+                if score == nil { counts.null += 1 }
+                scored.append(ScoredRow(group: group, index: index, score: score, values: []))
+            }
+            digests.append(RowDigest.combine(parts))
+        }
+        return ScoreReply(rows: scored, digests: digests, counts: counts)
+    }
+}

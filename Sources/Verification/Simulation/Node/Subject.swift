@@ -1,0 +1,98 @@
+package import Catalog
+package import ClusterLog
+package import PeerMessages
+package import Storage
+package import TokenPlacement
+
+/// The cluster as it stands on every disk at the start of a run.
+package struct ClusterSetup: Sendable {
+    /// The nodes, by their places.
+    package let nodeIDs: [NodeID]
+    /// The log that made the cluster.
+    package let entries: [LogEntry]
+    /// The state after it.
+    package let state: ClusterState
+    /// The tables that the clients use.
+    package let tables: [TableDefinition]
+    /// Where their rows are.
+    package let placement: ReplicaTable
+
+    /// The places of the nodes that hold a partition.
+    package func replicas(of token: Token) -> [Int] {
+        placement.replicas(of: token).compactMap { nodeIDs.firstIndex(of: $0) }
+    }
+
+    /// The datacenter of a node.
+    package func datacenter(of node: Int) -> String {
+        state.nodes[nodeIDs[node]]?.location.datacenter ?? ""
+    }
+}
+
+/// What a program gets for one life.
+package struct SubjectContext {
+    /// The node's place.
+    package let node: Int
+    /// The cluster.
+    package let setup: ClusterSetup
+    /// Loops, clocks and the store.
+    package let life: NodeLife
+}
+
+/// What the simulator puts on trial: the program of a node.
+package protocol SubjectProgram {
+    /// What it can do; the rest is not asked of it.
+    var features: SubjectFeatures { get }
+    /// Writes what a disk holds before its node starts for the first time.
+    ///
+    /// - Parameters:
+    ///   - store: the empty store.
+    ///   - node: the node's place.
+    ///   - setup: the cluster.
+    ///   - isReplacement: whether it takes the place of a disk that was lost.
+    /// - Throws: what the store says.
+    func prepareDisk(
+        _ store: any StoreBackend,
+        node: Int,
+        setup: ClusterSetup,
+        isReplacement: Bool
+    ) throws
+    /// Puts the program of one life together from what is on the disk; nothing runs yet.
+    func makeSubject(_ context: SubjectContext) throws -> any Subject
+}
+
+/// What a program can do.
+package struct SubjectFeatures: OptionSet, Sendable {
+    /// The bits.
+    package let rawValue: UInt32
+
+    /// The features with the given bits.
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Logged batches.
+    package static let batches = SubjectFeatures(rawValue: 1)
+    /// Range scans.
+    package static let scans = SubjectFeatures(rawValue: 2)
+    /// Scoring.
+    package static let scores = SubjectFeatures(rawValue: 4)
+    /// Level ANY, with hints.
+    package static let any = SubjectFeatures(rawValue: 8)
+    /// Changes of the schema.
+    package static let schema = SubjectFeatures(rawValue: 16)
+    /// Damaged and lost disks are found and rebuilt.
+    package static let rebuilding = SubjectFeatures(rawValue: 32)
+}
+
+/// The program of a node in one life.
+package protocol Subject: AnyObject {
+    /// Begins to run; on the first loop.
+    func start()
+    /// It crashed: lets go of everything; nothing else is called any more.
+    func end()
+    /// Who answers other nodes on a loop.
+    func receiver(loop: Int) -> any PeerReceiver
+    /// Who answers clients on a loop; used on that loop only.
+    func port(loop: Int) -> any ClientPort
+    /// What still has to be done before the cluster is at rest, in words: hints, batches, repairs;
+    /// nil if nothing.
+    var unrest: String? { get }
+}

@@ -1,0 +1,273 @@
+internal import Catalog
+internal import Replication
+internal import Storage
+internal import TokenPlacement
+
+/// Lets the faults of a plan strike, until it is told to heal everything.
+final class FaultInjector {
+    private let plan: FaultPlan
+    private unowned let run: Run
+    private var random: SimulatedRandom
+    private var isActive = false
+    private var isCut = false
+    private var losses = 0
+    private var crashesAfterAcknowledgement = false
+    private(set) var counts: [String: Int] = [:]
+
+    init(_ plan: FaultPlan, _ run: Run, _ random: SimulatedRandom) {
+        self.plan = plan
+        self.run = run
+        self.random = random
+    }
+
+    /// What counts from the first moment on: clocks and slow nodes.
+    func prepare() {
+        for node in run.nodes {
+            if plan.skewMax > 0 {
+                node.clock.skew = random.number(in: -plan.skewMax...plan.skewMax)
+            }
+            if plan.driftMax > 0 {
+                node.clock.driftPartsPerMillion = random.number(in: -plan.driftMax...plan.driftMax)
+            }
+        }
+    }
+
+    /// What every new life of a node gets.
+    func nodeStarted(_ node: SimulatedNode) {
+        guard isActive || run.kernel.now == 0 else { return }
+        if node.index == plan.slowNode { node.life?.slowness = plan.slowness }
+    }
+
+    func start() {
+        isActive = true
+        scheduleTick()
+    }
+
+    /// Ends all faults and starts all nodes again, so that all that was wrong is only on the disks.
+    func heal() {
+        isActive = false
+        run.network.healAll()
+        run.network.faults = NetworkFaults()
+        for node in run.nodes {
+            node.disk.inject(.roomy)
+            node.clock.skew = 0
+            // What was planted and did not strike yet goes with the process.
+            run.crash(node, losesPower: false)
+            run.start(node)
+        }
+    }
+
+    private func count(_ name: String) {
+        counts[name, default: 0] += 1
+        run.network.log?("\(run.kernel.now.secondsText) FAULT \(name)")
+    }
+
+    private func scheduleTick() {
+        run.kernel.schedule(after: plan.tick, node: Kernel.world, kind: .fault) {
+            [unowned self] in
+            guard isActive else { return }
+            tick()
+            scheduleTick()
+        }
+    }
+
+    /// A write was acknowledged to its client: whatever it rests on must be durable by now.
+    func writeAcknowledged(by node: Int) {
+        guard isActive, crashesAfterAcknowledgement else { return }
+        crashesAfterAcknowledgement = false
+        run.kernel.after(events: 1) { [unowned self] in
+            guard isActive else { return }
+            if random.chance(0.5) {
+                crashSome(run.nodes[node])
+            } else {
+                count("power loss of all nodes, right after an acknowledgement")
+                for victim in run.nodes where victim.isUp { crash(victim, true) }
+            }
+        }
+    }
+
+    private func tick() {
+        tickNetwork()
+        if random.chance(plan.crashAfterAcknowledgement) { crashesAfterAcknowledgement = true }
+        if random.chance(plan.rollingChance) { restartAll() }
+        run.checkCaches(&random)
+        for node in run.nodes {
+            if node.isUp {
+                tickProcess(node)
+                tickDisk(node)
+                if let life = node.life, random.chance(life.settings.cacheDropChance) {
+                    life.cache.resize(bytesMax: 0)
+                    life.cache.resize(bytesMax: life.settings.cacheBytes)
+                }
+            }
+            if random.chance(plan.jumpChance) {
+                count("clock jump of node \(node.index)")
+                node.clock.skew = random.number(in: -plan.skewMax...plan.skewMax)
+            }
+        }
+    }
+
+    // MARK: Network
+
+    private func tickNetwork() {
+        let network = run.network
+        if isCut {
+            if random.chance(plan.healChance) {
+                network.healAll()
+                isCut = false
+                count("heal")
+            }
+        } else if random.chance(plan.partitionChance) {
+            isCut = true
+            cut()
+        }
+        if random.chance(plan.clogChance) {
+            let source = random.below(run.nodes.count)
+            let target = random.below(run.nodes.count)
+            count("clog \(source)->\(target)")
+            let span = random.exponential(mean: plan.clogMean)
+            network.clog(from: source, to: target, until: run.kernel.now + span)
+        }
+        if random.chance(plan.resetChance) {
+            count("reset")
+            network.resetOneConnection()
+        }
+    }
+
+    private func cut() {
+        let count = run.nodes.count
+        var side = Array(repeating: 0, count: count)
+        switch random.below(3) {
+        case 0: side[random.below(count)] = 1
+        case 1: side = side.map { _ in random.below(2) }
+        default:
+            // A bridge: one node sees both halves.
+            side = side.map { _ in random.below(2) }
+            side[random.below(count)] = 2
+        }
+        let isOneWay = random.chance(plan.oneWayChance)
+        self.count("cut \(side)\(isOneWay ? ", one way" : "")")
+        for source in 0..<count {
+            for target in 0..<count
+            where side[source] != side[target] && side[source] != 2 && side[target] != 2 {
+                if isOneWay, side[source] == 0 { continue }
+                run.network.setBlocked(true, from: source, to: target)
+            }
+        }
+    }
+
+    // MARK: Processes
+
+    private func tickProcess(_ node: SimulatedNode) {
+        let weight = node.life?.hasWriteInFlight == true ? 10.0 : 1.0
+        if random.chance(plan.crashChance * weight / 3) {
+            // Any event may be the last one.
+            let delay = random.chance(0.5) ? random.below(20) : random.below(300)
+            run.kernel.after(events: delay) { [unowned self] in
+                guard isActive else { return }
+                crashSome(node)
+            }
+        }
+        if random.chance(plan.pauseChance) {
+            let span = random.number(
+                in: .milliseconds(100)...max(.milliseconds(100), plan.pauseMax)
+            )
+            count("pause of node \(node.index) for \(span.secondsText) s")
+            node.life?.pause(until: run.kernel.now + span)
+        }
+    }
+
+    /// Restarts all nodes, one after the other, as an operator does.
+    private func restartAll() {
+        count("rolling restart")
+        let pause = random.number(in: .milliseconds(200)...Nanoseconds.seconds(4))
+        for node in run.nodes {
+            run.kernel.schedule(
+                after: pause * Nanoseconds(node.index),
+                node: Kernel.world,
+                kind: .fault
+            ) { [unowned self] in
+                guard isActive, node.isUp else { return }
+                run.crash(node, losesPower: false)
+                run.start(node)
+            }
+        }
+    }
+
+    /// Crashes a node, or all of them.
+    private func crashSome(_ node: SimulatedNode) {
+        let losesPower = random.chance(plan.powerLossShare)
+        let victims = random.chance(plan.wholeClusterShare) ? run.nodes : [node]
+        let who = victims.count == 1 ? "node \(node.index)" : "all nodes"
+        count((losesPower ? "power loss of " : "kill of ") + who)
+        for victim in victims where victim.isUp { crash(victim, losesPower) }
+    }
+
+    private func crash(_ node: SimulatedNode, _ losesPower: Bool) {
+        run.crash(node, losesPower: losesPower)
+        restart(node, within: plan.downMax)
+    }
+
+    private func restart(_ node: SimulatedNode, within longest: Nanoseconds) {
+        let span = random.number(in: .milliseconds(50)...longest)
+        run.kernel.schedule(after: span, node: Kernel.world, kind: .fault) { [unowned self] in
+            guard isActive, !node.isUp else { return }
+            count("start of node \(node.index)")
+            run.start(node)
+            if !node.isUp { restart(node, within: longest) }
+            guard node.isUp, random.chance(plan.crashDuringRecovery) else { return }
+            run.kernel.after(events: random.below(60)) { [unowned self] in
+                guard isActive, node.isUp else { return }
+                count("crash of node \(node.index) while it starts")
+                crash(node, random.chance(plan.powerLossShare))
+            }
+        }
+    }
+
+    // MARK: Disks
+
+    private func tickDisk(_ node: SimulatedNode) {
+        if random.chance(plan.slowDiskChance) {
+            let isSlow = node.life?.diskDelay != 0
+            count("disk of node \(node.index) is \(isSlow ? "fast again" : "slow")")
+            node.life?.diskDelay = isSlow ? 0 : plan.slowDiskMean
+        }
+        guard random.chance(plan.diskFaultChance) else { return }
+        if losses < plan.diskLossesMax, random.chance(0.5) {
+            lose(node)
+            return
+        }
+        let fault = random.pick([DiskFault.failedWrite, .failedSync, .full])
+        count("disk of node \(node.index): \(fault)")
+        node.disk.inject(fault)
+        // Somebody notices after a while and starts the node again.
+        let span = random.number(in: .milliseconds(500)...Nanoseconds.seconds(8))
+        run.kernel.schedule(after: span, node: Kernel.world, kind: .fault) { [unowned self] in
+            guard isActive else { return }
+            node.disk.inject(.roomy)
+            guard node.isUp else { return }
+            crash(node, random.chance(plan.powerLossShare))
+        }
+    }
+
+    private func lose(_ node: SimulatedNode) {
+        losses += 1
+        run.history.diskLosses.append((run.kernel.now, node.index))
+        if random.chance(0.5) {
+            count("wipe of node \(node.index)")
+            run.crash(node, losesPower: true)
+            node.disk.replace()
+            run.prepareDisk(of: node)
+            restart(node, within: plan.downMax)
+            return
+        }
+        let table = random.pick(run.setup.tables).id
+        let first = Token(Int64(bitPattern: random.next()))
+        let (end, isOver) = first.value.addingReportingOverflow(
+            Int64.max / Int64(random.number(in: 2...32))
+        )
+        let range = RowKey.sliceRange(table: table, tokens: first...Token(isOver ? .max : end))
+        count("damage on the disk of node \(node.index)")
+        node.disk.inject(.damaged(range))
+    }
+}

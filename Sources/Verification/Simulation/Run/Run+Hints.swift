@@ -1,0 +1,36 @@
+internal import Catalog
+internal import PeerMessages
+internal import Replication
+internal import Storage
+internal import TokenPlacement
+
+extension Run {
+    /// A hint that is not old goes only once its target has the write, as far as it can be asked.
+    func checkHints(_ life: NodeLife, _ keys: [[UInt8]]) {
+        let nowMicros = nodes[life.node].clock.wallMicros(at: kernel.now)
+        for bytes in keys {
+            guard let key = HintKey(decoding: bytes),
+                nowMicros - key.createdMicros < rules.hintAgeMax * 1_000_000,
+                let target = setup.nodeIDs.firstIndex(of: key.target),
+                !history.diskLosses.contains(where: { $0.node == target }),
+                let store = nodes[target].life?.store
+            else { continue }
+            let range = KeyRange(lower: bytes, upper: bytes + [0])
+            guard let hint = try? life.store.scanHints(range, limit: 1, bytesMax: .max).first,
+                let mutation = try? Mutation(decoding: hint.value),
+                let table = setup.tables.firstIndex(where: { $0.id == mutation.table }),
+                !rules.periodicTables.contains(table),
+                let found = try? store.read([mutation.rowKey.encoded])
+            else { continue }
+            if let row = found[0], RowMerge.merge([row, mutation.operand]) == row { continue }
+            let name = String(decoding: mutation.partition.key, as: UTF8.self)
+            report(
+                Violation(
+                    .hintsArrive,
+                    "at \(kernel.now.secondsText) node \(life.node) deletes a hint for node "
+                        + "\(target) whose write of \(name) that node does not have"
+                )
+            )
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// Which kinds of faults a run may have.
+package enum Scenario: String, Hashable, Sendable, CaseIterable {
+    /// None at all: what is wrong here is wrong anywhere.
+    case calm
+    case crashRecover = "crash-recover"
+    case partitions
+    case clockTrouble = "clock-trouble"
+    case diskFaults = "disk-faults"
+    case slowNode = "slow-node"
+    case overload
+    case schemaChanges = "schema-changes"
+    /// Every kind, each in about half of the seeds.
+    case everything
+
+    /// The kinds of faults that the scenario always has.
+    var always: FaultClasses {
+        switch self {
+        case .calm, .everything: []
+        case .crashRecover: .crashes
+        case .partitions: [.network, .partitions]
+        case .clockTrouble: .clocks
+        case .diskFaults: [.disks, .crashes]
+        case .slowNode: .slowness
+        case .overload: .knobs
+        case .schemaChanges: .schema
+        }
+    }
+
+    /// The kinds that it has in about half of the seeds.
+    var maybe: FaultClasses {
+        switch self {
+        case .calm: []
+        case .crashRecover: [.network, .knobs]
+        case .partitions: [.crashes]
+        case .clockTrouble: [.network, .crashes]
+        case .diskFaults: [.network, .slowness]
+        case .slowNode: [.network, .knobs]
+        case .overload: [.slowness, .crashes]
+        case .schemaChanges: [.crashes, .partitions, .network]
+        case .everything: .all
+        }
+    }
+}
+
+/// Kinds of faults.
+package struct FaultClasses: OptionSet, Hashable, Sendable {
+    /// The bits.
+    package let rawValue: Int
+
+    /// The kinds with the given bits.
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    package static let network = FaultClasses(rawValue: 1)
+    package static let partitions = FaultClasses(rawValue: 2)
+    package static let crashes = FaultClasses(rawValue: 4)
+    package static let disks = FaultClasses(rawValue: 8)
+    package static let clocks = FaultClasses(rawValue: 16)
+    package static let slowness = FaultClasses(rawValue: 32)
+    package static let knobs = FaultClasses(rawValue: 64)
+    package static let schema = FaultClasses(rawValue: 128)
+    package static let all = FaultClasses(rawValue: 255)
+
+    /// The kinds one by one, with their names.
+    static let named: [(FaultClasses, String)] = [
+        (.network, "network"), (.partitions, "partitions"), (.crashes, "crashes"),
+        (.disks, "disks"), (.clocks, "clocks"), (.slowness, "slowness"), (.knobs, "knobs"),
+        (.schema, "schema"),
+    ]
+}

@@ -1,0 +1,91 @@
+import Catalog
+import Simulation
+import Testing
+
+struct FinalCheckerTests {
+    @Test func `the last write on all replicas is good`() {
+        var play = Play()
+        play.insert(at: 10, 0...5, level: .one)
+        let second = play.insert(at: 20, 6...9, level: .one)
+        #expect(play.brokenInTheEnd([0: row(second)]).isEmpty)
+    }
+
+    @Test func `an acknowledged write that is gone is caught at every level but ANY`() {
+        for level in [ConsistencyLevel.one, .quorum, .localQuorum, .all] {
+            var play = Play()
+            play.insert(at: 10, 0...5, level: level)
+            #expect(play.brokenInTheEnd([0: [:]]).contains(.acknowledgedIsKept))
+        }
+        var play = Play()
+        play.insert(at: 10, 0...5, level: .any)
+        #expect(play.brokenInTheEnd([0: [:]]).isEmpty)
+        play.rules.anyArrives = true
+        #expect(play.brokenInTheEnd([0: [:]]).contains(.acknowledgedIsKept))
+    }
+
+    @Test func `a write that timed out may be there or not`() {
+        var play = Play()
+        let first = play.insert(at: 10, 0...5)
+        let second = play.insert(at: 20, 6...9, outcome: .unknown("time-out"))
+        #expect(play.brokenInTheEnd([0: row(first)]).isEmpty)
+        #expect(play.brokenInTheEnd([0: row(second)]).isEmpty)
+    }
+
+    @Test func `what any read saw is there in the end`() {
+        var play = Play()
+        let id = play.insert(at: 10, 0...5, outcome: .unknown("time-out"))
+        play.read([0: row(id)], 20...25, level: .one)
+        #expect(play.brokenInTheEnd([0: [:]]).contains(.acknowledgedIsKept))
+    }
+
+    @Test func `a deleted row that is back in the end is caught`() {
+        var play = Play()
+        let first = play.insert(at: 10, 0...5)
+        play.deleteRow(at: 20, 6...9, level: .one)
+        #expect(play.brokenInTheEnd([0: row(first)]).contains(.noResurrection))
+        #expect(play.brokenInTheEnd([0: [:]]).isEmpty)
+    }
+
+    @Test func `replicas that differ are caught`() {
+        var play = Play()
+        let id = play.insert(at: 10, 0...5)
+        var checker = HistoryChecker(play.history, play.rules)
+        checker.checkReads()
+        let replicas = [
+            FinalReplica(node: 0, row: row(id), digest: "a"),
+            FinalReplica(node: 1, row: row(id), digest: "b"),
+        ]
+        checker.checkFinal([FinalRow(table: 0, key: 0, replicas: replicas)], nowSeconds: 0)
+        #expect(checker.violations.map(\.invariant) == [.replicasAgree])
+    }
+
+    @Test func `half a logged batch is caught`() {
+        func play(_ finals: [Int: VisibleRow], _ outcome: OperationOutcome) -> [Invariant] {
+            var play = Play()
+            let rows = (0..<2).map { key in
+                RowWrite(key: key, change: .set([0: Play.value(0, key)], isInsert: false))
+            }
+            // Values must name their column: key 1 writes to column 1.
+            var second = rows[1]
+            second.change = .set([1: Play.value(0, 1)], isInsert: false)
+            play.write([rows[0], second], at: 10, 0...5, .quorum, outcome, isLogged: true)
+            return play.brokenInTheEnd(finals)
+        }
+        let both: [Int: VisibleRow] = [0: [0: Play.value(0, 0)], 1: [1: Play.value(0, 1)]]
+        let half: [Int: VisibleRow] = [0: [0: Play.value(0, 0)], 1: [:]]
+        let none: [Int: VisibleRow] = [0: [:], 1: [:]]
+        #expect(play(both, .unknown("time-out")).isEmpty)
+        #expect(play(none, .unknown("time-out")).isEmpty)
+        #expect(play(half, .unknown("time-out")) == [.batchIsAtomic])
+        #expect(play(half, .done).contains(.batchIsAtomic))
+        #expect(play(none, .done).contains(.acknowledgedIsKept))
+        #expect(play(half, .refused("overloaded")).contains(.refusedStaysAbsent))
+    }
+
+    @Test func `an expired value that is still visible in the end is caught`() {
+        var play = Play()
+        let id = play.insert(at: 10, 0...5, until: NodeClock.epochSeconds + 10)
+        #expect(play.brokenInTheEnd([0: [:]]).isEmpty)
+        #expect(play.brokenInTheEnd([0: row(id)]).contains(.expiryIsExact))
+    }
+}

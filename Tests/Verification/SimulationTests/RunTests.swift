@@ -1,0 +1,67 @@
+import Simulation
+import Testing
+
+struct RunTests {
+    private func report(
+        _ seed: UInt64,
+        _ scenario: Scenario,
+        mutant: Mutant? = nil,
+        store: StoreKind = .model,
+        operations: Int = 100
+    ) throws -> RunReport {
+        let options = RunOptions(
+            seed: seed,
+            scenario: scenario,
+            operations: operations,
+            store: store,
+            mutant: mutant,
+            makeProgram: { PlainProgram(mutant: $0) }
+        )
+        return try Run(options).execute()
+    }
+
+    @Test(arguments: Scenario.allCases)
+    func `a plain quorum store keeps its promises`(_ scenario: Scenario) throws {
+        for seed in UInt64(1)...4 {
+            let report = try report(seed, scenario)
+            #expect(report.violations.isEmpty, "seed \(seed): \(report.violations)")
+            #expect(report.operations.done > 0)
+        }
+    }
+
+    @Test func `the same seed gives the same trace, another one another`() throws {
+        let first = try report(5, .everything)
+        let second = try report(5, .everything)
+        let other = try report(6, .everything)
+        #expect(first.trace == second.trace)
+        #expect(first.events == second.events)
+        #expect(first.trace != other.trace)
+    }
+
+    @Test func `RocksDB on a simulated disk keeps them too`() throws {
+        for seed in UInt64(1)...3 {
+            let report = try report(seed, .crashRecover, store: .rocks, operations: 60)
+            #expect(report.violations.isEmpty, "seed \(seed): \(report.violations)")
+        }
+    }
+
+    @Test(arguments: [
+        Mutant.readAtOneReplica, .ackBeforeSync, .skippedReadRepair, .staleCacheFill,
+    ])
+    func `a planted mistake is found`(_ mutant: Mutant) throws {
+        var isFound = false
+        for seed in 1...UInt64(mutant.seedsMax) where !isFound {
+            let report = try report(seed, mutant.scenario, mutant: mutant, operations: 200)
+            isFound = !report.violations.isEmpty
+        }
+        #expect(isFound)
+    }
+
+    @Test func `faults strike where the scenario has them, and nowhere else`() throws {
+        let calm = try report(1, .calm)
+        #expect(calm.faultCount == 0)
+        #expect(calm.faults == "no faults")
+        let crashes = try (UInt64(1)...3).map { try report($0, .crashRecover).faultCount }
+        #expect(crashes.reduce(0, +) > 0)
+    }
+}
