@@ -130,8 +130,8 @@ let package = Package(
             "NodeCore",
             in: "Node",
             [
-                "ByteCoding", "Catalog", "ClusterLog", "Coordination", "Gossip", "PeerMessages",
-                "Replication", "Storage", "SystemTables", "TokenPlacement",
+                "Catalog", "ClusterLog", "Coordination", "Gossip", "PeerMessages", "Replication",
+                "Storage", "SystemTables", "TokenPlacement",
             ]
         ),
         library("Scoring", in: "Scoring", ["Catalog"]),
@@ -141,7 +141,8 @@ let package = Package(
             "CQL",
             in: "Language",
             [
-                "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement",
+                "ByteCoding", "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage",
+                "TokenPlacement",
             ]
         ),
         library("SystemTables", in: "Catalog", ["Catalog", "TokenPlacement"]),
@@ -168,7 +169,10 @@ let package = Package(
         tests(
             of: "CQL",
             in: "Language",
-            ["ByteCoding", "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage", "TokenPlacement"]
+            [
+                "ByteCoding", "CQLSyntax", "Catalog", "ClusterLog", "PeerMessages", "Storage",
+                "TokenPlacement",
+            ]
         ),
         tests(
             of: "PeerMessages",
@@ -228,8 +232,9 @@ let package = Package(
             [
                 "CQL", "CQLSyntax", "Catalog", "ClusterLog", "Coordination", "Gossip", "Internode",
                 "NativeProtocol", "NativeServer", "NodeCore", "OnnxScoring", "PeerMessages",
-                "Replication", "RocksStorage", "Scoring", "Storage", "SystemTables", "TokenPlacement", nioCore, nioPosix,
-                nioConcurrencyHelpers, crypto, logging, yams, serviceLifecycle,
+                "Replication", "RocksStorage", "Scoring", "Storage", "SystemTables",
+                "TokenPlacement", nioCore, nioPosix, nioConcurrencyHelpers, crypto, logging, yams,
+                serviceLifecycle,
             ]
         ),
         // The simulator: virtual time, faults and checkers; then a node's program in it.

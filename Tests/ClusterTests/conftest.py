@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 from cassandra.cluster import Session
 
-from support import Ring
+from support import Process, Ring
+
+# The driver tells of each attempt to reach a node that a test has killed.
+logging.getLogger("cassandra").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")
-def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Ring]]:
-    """Starts a cluster of its own for who asks."""
+def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ring]]:
+    """Starts a cluster of its own for who asks, with what its configuration has otherwise."""
     rings: list[Ring] = []
 
-    def start(nodes: int) -> Ring:
+    def start(
+        nodes: int,
+        config: dict[str, Any] | None = None,
+        node_config: dict[int, dict[str, Any]] | None = None,
+    ) -> Ring:
         folder: Path = tmp_path_factory.mktemp(f"ring-of-{nodes}-")
-        ring = Ring(folder / "cluster", nodes)
+        ring = Ring(folder / "cluster", nodes, config, node_config)
         rings.append(ring)
         ring.up()
         return ring
@@ -34,15 +42,57 @@ def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int
 
 
 @pytest.fixture(scope="session")
-def three(new_ring: Callable[[int], Ring]) -> Ring:
+def three(new_ring: Callable[..., Ring]) -> Ring:
     """Three nodes that all run whenever a test begins."""
     return new_ring(3)
 
 
 @pytest.fixture(scope="session")
-def five(new_ring: Callable[[int], Ring]) -> Ring:
+def five(new_ring: Callable[..., Ring]) -> Ring:
     """Five nodes that all run whenever a test begins."""
     return new_ring(5)
+
+
+@pytest.fixture(scope="session")
+def hurt_ring(new_ring: Callable[..., Ring]) -> Ring:
+    return new_ring(3)
+
+
+@pytest.fixture()
+def hurt(hurt_ring: Ring) -> Iterator[Ring]:
+    """Three nodes to be killed; they all run when a test begins."""
+    hurt_ring.start_all()
+    hurt_ring.await_all_alive()
+    yield hurt_ring
+    hurt_ring.disconnect()
+
+
+@pytest.fixture(scope="session")
+def forgetful_ring(new_ring: Callable[..., Ring]) -> Ring:
+    config = {
+        "hints": {"mib_max_per_node": 0, "mib_max": 0},
+        "repair": {"automatic": False},
+    }
+    return new_ring(5, config)
+
+
+@pytest.fixture()
+def forgetful(forgetful_ring: Ring) -> Iterator[Ring]:
+    """Five nodes that get what they missed by reads only, and by repairs that are asked for."""
+    forgetful_ring.start_all()
+    forgetful_ring.await_all_alive()
+    yield forgetful_ring
+    forgetful_ring.disconnect()
+
+
+@pytest.fixture()
+def processes() -> Iterator[list[Process]]:
+    started: list[Process] = []
+    yield started
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait(10)
 
 
 @pytest.fixture(scope="session")

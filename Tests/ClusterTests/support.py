@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -69,7 +73,9 @@ def _is_free(port: int, addresses: int) -> bool:
     return True
 
 
-_next_port = 19042
+# Who runs these tests twice at a time gives each run a port of its own to count from.
+FIRST_PORT = int(os.environ.get("MARTLET_TEST_PORT", "19042"))
+_next_port = FIRST_PORT
 
 
 def free_port(addresses: int = 5) -> int:
@@ -78,7 +84,7 @@ def free_port(addresses: int = 5) -> int:
     while True:
         port = _next_port
         _next_port += 1
-        assert port < 32768, "no free port from 19042 to 32767"
+        assert port < 32768, f"no free port from {FIRST_PORT} to 32767"
         if _is_free(port, addresses):
             return port
 
@@ -87,24 +93,63 @@ def free_port(addresses: int = 5) -> int:
 
 
 class Ring:
-    """A cluster of real nodes, started and stopped by tools/run-cluster; nodes count from 1."""
+    """A cluster of real nodes, started and stopped by tools/run-cluster; nodes count from 1.
 
-    def __init__(self, data: Path, nodes: int) -> None:
+    `config` has fields of node.yaml that differ from run-cluster's, for all nodes; `node_config`
+    has those of single nodes.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        nodes: int,
+        config: dict[str, Any] | None = None,
+        node_config: dict[int, dict[str, Any]] | None = None,
+    ) -> None:
         self.data = data
         self.nodes = nodes
         self.port = free_port()
         self.internode_port = free_port()
         self._clusters: list[Cluster] = []
+        self._fields = {
+            node: {**(config or {}), **(node_config or {}).get(node, {})}
+            for node in range(1, nodes + 1)
+        }
 
-    def _run(self, *arguments: str, seconds: float = 90) -> str:
+    def _execute(self, *arguments: str, seconds: float = 90) -> tuple[int, str]:
         command = [str(RUN_CLUSTER), *arguments, "--data", str(self.data)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return done.returncode, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+
+    def _run(self, *arguments: str) -> None:
+        code, output = self._execute(*arguments)
+        assert code == 0, output
+
+    def _prepare_launch(self, node: int, options: tuple[str, ...] = ()) -> None:
+        """Says what configured_martletd.py is to do at the next starts of a node."""
+        folder = self.data / f"node{node}"
+        folder.mkdir(parents=True, exist_ok=True)
+        launch = {"fields": self._fields[node], "options": options}
+        (folder / "launch.json").write_text(json.dumps(launch))
+
+    def _programs(self) -> Path:
+        """The folder with the martletd that run-cluster is to start."""
+        folder = self.data.parent / "bin"
+        folder.mkdir(exist_ok=True)
+        program = folder / "martletd"
+        wrapper = Path(__file__).with_name("configured_martletd.py")
+        martletd = build_folder() / "martletd"
+        program.write_text(
+            f"#!/bin/sh\nexec '{sys.executable}' -IS '{wrapper}' '{martletd}' \"$@\"\n"
+        )
+        program.chmod(0o755)
+        return folder
 
     def up(self) -> None:
+        for node in self._fields:
+            self._prepare_launch(node)
         self._run(
-            "up", "--nodes", str(self.nodes), "--build", str(build_folder()),
+            "up", "--nodes", str(self.nodes), "--build", str(self._programs()),
             "--native-port", str(self.port), "--internode-port", str(self.internode_port),
         )  # fmt: skip
 
@@ -118,9 +163,32 @@ class Ring:
         running = [subprocess.Popen(each, stdout=subprocess.DEVNULL) for each in commands]
         assert [each.wait(30) for each in running] == [0] * len(nodes)
 
-    def start(self, *nodes: int) -> None:
+    def start(self, *nodes: int, options: tuple[str, ...] = ()) -> None:
+        """Starts nodes, with options of martletd beside those of run-cluster."""
         for node in nodes:
+            self._prepare_launch(node, options)
             self._run("start", str(node))
+            self._prepare_launch(node)
+
+    def start_fails(self, node: int) -> str:
+        """Starts a node that must stop by itself; returns what it said this time."""
+        before = len(self.log(node))
+        code, output = self._execute("start", str(node))
+        assert code != 0, output
+        return self.log(node)[before:]
+
+    def lose_disk(self, node: int) -> None:
+        """Deletes the data of a node that does not run."""
+        shutil.rmtree(self.data / f"node{node}" / "data")
+
+    def leave_alone(self, node: int) -> Session:
+        """Kills all other nodes that run; returns a session with the one that is left."""
+        self.kill(*(each for each in range(1, self.nodes + 1) if each != node and self.runs(each)))
+        return self.connect(node)
+
+    def runs(self, node: int) -> bool:
+        """Whether a node was started and not killed since."""
+        return (self.data / f"node{node}" / "martletd.pid").exists()
 
     def start_all(self) -> None:
         self._run("up", "--nodes", str(self.nodes))
@@ -200,6 +268,53 @@ class Ring:
                 client.start()
                 answer = client.query("SELECT key FROM system.local WHERE key = 'local'")
                 assert answer.opcode == RESULT, f"node {node}: {answer}"
+
+
+class Process:
+    """One martletd that a test started with a configuration of its own."""
+
+    def __init__(self, folder: Path, text: str, *options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = folder / "node.yaml"
+        self.file.write_text(text)
+        self.log_file = folder / "martletd.log"
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(build_folder() / "martletd"), "--config", str(self.file), *options],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def wait(self, seconds: float = 20) -> int:
+        return self.process.wait(seconds)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+
+def configuration(data: Path, port: int, internode: int, **extra: str) -> str:
+    fields = {
+        "data_directory": f'"{data}"',
+        "listen_address": "127.0.0.1",
+        "native_port": str(port),
+        "internode_port": str(internode),
+        "seeds": "[]",
+        **extra,
+    }
+    return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+
+def serves(port: int) -> bool:
+    try:
+        with RawClient("127.0.0.1", port, seconds=2) as client:
+            client.start()
+            return True
+    except OSError:
+        return False
 
 
 def rows_at(session: Session, consistency: int, query: str, *values: Any) -> list[Any]:

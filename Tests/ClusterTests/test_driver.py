@@ -288,13 +288,6 @@ def test_consistency_levels(session: Session, name: str):
     assert kv(session, key, level) == (name, None)
 
 
-def test_levels_that_come_later_are_refused_by_name(session: Session):
-    for name in ("EACH_QUORUM", "ANY"):
-        level = ConsistencyLevel.name_to_value[name]
-        with pytest.raises(InvalidRequest, match=name):
-            kv(session, 1, level)
-
-
 # Batches
 
 
@@ -321,15 +314,6 @@ def test_batches(session: Session):
         "DELETE FROM drv.kv WHERE k = 702; APPLY BATCH"
     )
     assert session.execute("SELECT WRITETIME(a) AS at FROM drv.kv WHERE k = 701").one().at == 77
-
-
-def test_a_logged_batch_over_partitions_writes_all_of_them(session: Session):
-    insert = session.prepare("INSERT INTO drv.kv (k, a) VALUES (?, ?)")
-    batch = BatchStatement(BatchType.LOGGED)
-    batch.add(insert, (710, "x"))
-    batch.add(insert, (711, "y"))
-    session.execute(batch)
-    assert kv(session, 710).a == "x" and kv(session, 711).a == "y"
 
 
 # Schema

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable
 
 import pytest
 from cassandra import ConsistencyLevel, Unavailable, WriteTimeout
@@ -23,19 +22,6 @@ from support import (
 )
 
 QUORUM, ALL, ONE = ConsistencyLevel.QUORUM, ConsistencyLevel.ALL, ConsistencyLevel.ONE
-
-
-@pytest.fixture(scope="module")
-def hurt_ring(new_ring: Callable[[int], Ring]) -> Ring:
-    return new_ring(3)
-
-
-@pytest.fixture()
-def hurt(hurt_ring: Ring) -> Ring:
-    """Three nodes to be killed; they all run when a test begins."""
-    hurt_ring.start_all()
-    hurt_ring.await_all_alive()
-    return hurt_ring
 
 
 def assert_nothing_lost(ring: Ring, load: WriteLoad, table: str) -> None:

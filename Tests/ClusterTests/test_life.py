@@ -7,68 +7,19 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
-from support import RawClient, Ring, build_folder, eventually, free_port
-
-
-class Process:
-    """One martletd that a test started with a configuration of its own."""
-
-    def __init__(self, folder: Path, text: str, *options: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = folder / "node.yaml"
-        self.file.write_text(text)
-        self.log_file = folder / "martletd.log"
-        with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen(
-                [str(build_folder() / "martletd"), "--config", str(self.file), *options],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def wait(self, seconds: float = 20) -> int:
-        return self.process.wait(seconds)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait()
-
-
-@pytest.fixture()
-def processes() -> Iterator[list[Process]]:
-    started: list[Process] = []
-    yield started
-    for each in started:
-        if each.process.poll() is None:
-            each.process.kill()
-            each.process.wait(10)
-
-
-def configuration(data: Path, port: int, internode: int, **extra: str) -> str:
-    fields = {
-        "data_directory": f'"{data}"',
-        "listen_address": "127.0.0.1",
-        "native_port": str(port),
-        "internode_port": str(internode),
-        "seeds": "[]",
-        **extra,
-    }
-    return "".join(f"{name}: {value}\n" for name, value in fields.items())
-
-
-def serves(port: int) -> bool:
-    try:
-        with RawClient("127.0.0.1", port, seconds=2) as client:
-            client.start()
-            return True
-    except OSError:
-        return False
+from support import (
+    Process,
+    RawClient,
+    Ring,
+    build_folder,
+    configuration,
+    eventually,
+    free_port,
+    serves,
+)
 
 
 def test_an_empty_node_never_founds_a_cluster(tmp_path: Path, processes: list[Process]):

@@ -405,9 +405,13 @@ def test_a_new_version_with_another_signature_is_refused(lin: Session):
 # Consistency of scores
 
 
-def test_quorum_never_scores_a_stale_row(five: Ring, session5: Session):
-    """A replica misses newer rows; scores at QUORUM are those of the newest, and it is repaired."""
-    session = session5
+def test_quorum_never_scores_a_stale_row(forgetful: Ring):
+    """A replica misses newer rows; scores at QUORUM are those of the newest, and it is repaired.
+
+    Without hints and automatic repair, so that only the reads at QUORUM can have repaired it.
+    """
+    five = forgetful
+    session = five.connect()
     create_keyspace(session, "old")
     session.execute("CREATE TABLE old.t (k int PRIMARY KEY, f vector<float, 2>)")
     push_model(session, "old.adder", linear_model([1.0, 1.0]))

@@ -3,8 +3,8 @@ package import ClusterLog
 package import Coordination
 package import Gossip
 internal import PeerMessages
-internal import Storage
 package import Replication
+internal import Storage
 package import TokenPlacement
 
 /// What a node's logic is told once.
@@ -98,9 +98,15 @@ package final class NodeLogic: Sendable {
     /// Puts a node together, before anything runs on its loops.
     ///
     /// - Parameters:
+    ///   - node: who this node is.
+    ///   - incarnation: the number of this start, greater than those before.
     ///   - environments: one for each loop; the first one is the control loop.
     ///   - entries: the log entries on this node's disk.
-    ///   - local: what else this node keeps for itself.
+    ///   - records: what else this node keeps for itself.
+    ///   - settings: bounds and intervals.
+    ///   - scorer: makes what scores rows, for each loop.
+    ///   - models: makes what looks after models, for the control loop.
+    ///   - hooks: what the surroundings do when the node learns something.
     /// - Throws: ``ClusterChangeError`` if the entries are no log.
     package init(
         node: NodeID,

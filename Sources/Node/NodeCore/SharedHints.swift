@@ -28,6 +28,8 @@ extension LoopCoordinator {
     /// their slices are marked for repair.
     ///
     /// - Parameters:
+    ///   - mutations: what the replica lacks.
+    ///   - node: the replica.
     ///   - synced: whether the hints must survive a loss of power once stored.
     ///   - completion: hears whether all mutations are kept.
     func storeHints(

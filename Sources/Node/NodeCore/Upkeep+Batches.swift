@@ -9,6 +9,8 @@ internal import TokenPlacement
 extension Upkeep {
     /// The most entries that are looked at in one round.
     private static let entriesMax = 64
+    /// The most batches that are written at once.
+    private static let underWayMax = 16
 
     /// Looks for batches to write, one round after the other.
     func replayBatches() {
@@ -19,25 +21,31 @@ extension Upkeep {
         let keys = range
         let isTaken = environment.runOnPool(.background) { store throws(StorageError) in
             try store.scanLocal(keys, limit: Self.entriesMax)
-        } completion: { [weak self] (result: Result<[(key: [UInt8], value: [UInt8])], StorageError>) in
+        } completion: {
+            [weak self] (result: Result<[(key: [UInt8], value: [UInt8])], StorageError>) in
             guard let self else { return }
             let entries = (try? result.get()) ?? []
             // A full page: the next round goes on behind it.
             batchCursor = entries.count == Self.entriesMax ? entries.last?.key : nil
-            replay(entries[...])
+            replaysWaiting = entries[...]
+            advanceReplays()
         }
         if !isTaken { isReplaying = false }
     }
 
-    private func replay(_ entries: ArraySlice<(key: [UInt8], value: [UInt8])>) {
-        guard !isStopped, let entry = entries.first else {
-            isReplaying = false
-            return
+    /// Begins what may be under way at once: a node that does not answer must not hold up the rest.
+    private func advanceReplays() {
+        while !isStopped, replaysUnderWay < Self.underWayMax,
+            let entry = replaysWaiting.popFirst()
+        {
+            replay(entry.value)
         }
-        let rest = entries.dropFirst()
-        guard let coordinator, let batch = try? StoredBatch(decoding: entry.value) else {
+        if isStopped || (replaysUnderWay == 0 && replaysWaiting.isEmpty) { isReplaying = false }
+    }
+
+    private func replay(_ entry: [UInt8]) {
+        guard let coordinator, let batch = try? StoredBatch(decoding: entry) else {
             environment.log(.error, "an entry of the batch log cannot be read; it is kept")
-            replay(rest)
             return
         }
         let decision = BatchReplay.decision(
@@ -47,25 +55,26 @@ extension Upkeep {
             hintWindow: .seconds(settings.hints.windowSeconds)
         )
         switch decision {
-        case .wait: replay(rest)
+        case .wait: return
         case .expired:
             environment.log(
                 .warning,
                 "a logged batch was never finished and is too old to be: it is dropped"
             )
             replica.removeBatches([batch.id])
-            replay(rest)
         case .replay:
             let keyspaces = batch.mutations.map { replica.table($0.table)?.keyspace }
             do throws(CoordinationError) {
                 let machine = try BatchReplay(batch: batch, keyspaces: keyspaces, view: view)
+                replaysUnderWay += 1
                 ReplayOperation(machine, batch, coordinator) { [weak self] isDone in
-                    if isDone { self?.replica.removeBatches([batch.id]) }
-                    self?.replay(rest)
+                    guard let self else { return }
+                    replaysUnderWay -= 1
+                    if isDone { replica.removeBatches([batch.id]) }
+                    advanceReplays()
                 }.start()
             } catch {
                 environment.log(.warning, "a logged batch cannot be written yet: \(error)")
-                replay(rest)
             }
         }
     }

@@ -217,13 +217,21 @@ extension Upkeep {
         }
     }
 
-    /// All other replicas have given their rows of a slice.
-    func rebuilt(_ slice: SliceID) {
+    /// All other replicas have given their rows of a slice; `completion` is called once that is on
+    /// disk, or could not be written.
+    func rebuilt(_ slice: SliceID, completion: @escaping () -> Void) {
+        guard health.state(of: slice) == .rebuilding else {
+            completion()
+            return
+        }
         persist([SliceHealth.change(to: nil, slice)]) { [weak self] isWritten in
-            guard let self, isWritten else { return }
-            health.set(nil, slice)
-            healthChanged(health)
-            if health.isWell { environment.log(.notice, "all slices can be read again") }
+            // Meanwhile it may have turned out to be damaged again.
+            if let self, isWritten, health.state(of: slice) == .rebuilding {
+                health.set(nil, slice)
+                healthChanged(health)
+                if health.isWell { environment.log(.notice, "all slices can be read again") }
+            }
+            completion()
         }
     }
 

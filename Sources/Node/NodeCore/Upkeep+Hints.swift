@@ -11,7 +11,9 @@ extension Upkeep {
     func startHints() {
         let targets = hints.withBook { $0.targets }
         feedHints { dispatcher, now, actions in
-            for target in targets { dispatcher.hintStored(for: target, now: now, actions: &actions) }
+            for target in targets {
+                dispatcher.hintStored(for: target, now: now, actions: &actions)
+            }
         }
     }
 
@@ -71,7 +73,8 @@ extension Upkeep {
     private func read(_ node: NodeID, _ range: KeyRange, _ rowsMax: Int, _ bytesMax: Int) {
         let isTaken = environment.runOnPool(.background) { store throws(StorageError) in
             try store.scanHints(range, limit: rowsMax, bytesMax: bytesMax)
-        } completion: { [weak self] (result: Result<[(key: [UInt8], value: [UInt8])], StorageError>) in
+        } completion: {
+            [weak self] (result: Result<[(key: [UInt8], value: [UInt8])], StorageError>) in
             guard let self else { return }
             switch result {
             case .success(let page):
@@ -129,8 +132,11 @@ extension Upkeep {
 
     /// Keeps marks of slices of which some replica lacks writes.
     ///
-    /// - Parameter tellsReplicas: whether a living replica is to keep them too, as this node may
-    ///   be none or die.
+    /// - Parameters:
+    ///   - marks: the slices, and which replica lacks writes since when.
+    ///   - tellsReplicas: whether a living replica is to keep them too, as this node may be none or
+    ///     die.
+    ///   - completion: hears of it once the marks survive a loss of power.
     func noteDirty(
         _ marks: [DirtyMark],
         tellsReplicas: Bool,

@@ -12,6 +12,9 @@ extension Upkeep {
     private static let runsMax = 16
     /// Every how many rounds marks are told of again.
     private static let roundsPerForwarding = 8
+    /// How often a node that is overloaded is asked again, and after how long at first.
+    private static let triesMax = 6
+    private static let pauseMin = Duration.milliseconds(20)
 
     // MARK: Following
 
@@ -225,17 +228,28 @@ extension Upkeep {
         _ number: Int,
         _ here: ((LoopReplica, @escaping LoopReplica.Completion<Value>) -> Void)?,
         _ value: @escaping (PeerMessage) -> Value?,
-        then: @escaping (
-            inout RepairMachine, Value, Duration, inout [RepairMachine.Action]
-        ) -> Void
+        tries: Int = 0,
+        then:
+            @escaping (
+                inout RepairMachine, Value, Duration, inout [RepairMachine.Action]
+            ) -> Void
     ) {
         let answered: LoopReplica.Completion<Value> = { [weak self] result in
+            guard let self else { return }
             switch result {
             case .success(let value):
-                self?.feedRepair(number) { then(&$0, value, $1, &$2) }
+                feedRepair(number) { then(&$0, value, $1, &$2) }
+            case .failure(let failure) where failure.code == .overloaded && tries < Self.triesMax:
+                // Later, and not when all others come back too.
+                let pause = Self.pauseMin * (1 << tries)
+                _ = environment.schedule(after: pause.jittered(environment.random())) {
+                    [weak self] in
+                    guard let self, number == repairNumber, repair != nil else { return }
+                    ask(message, peer, number, here, value, tries: tries + 1, then: then)
+                }
             case .failure(let failure):
-                self?.environment.log(.debug, "repair: node \(peer): \(failure.text)")
-                self?.feedRepair(number) { $0.failed(at: peer, now: $1, actions: &$2) }
+                environment.log(.debug, "repair: node \(peer): \(failure.text)")
+                feedRepair(number) { $0.failed(at: peer, now: $1, actions: &$2) }
             }
         }
         if peer == node, let here {
@@ -256,26 +270,32 @@ extension Upkeep {
         guard let (task, machine) = repair else { return }
         repair = nil
         repairBandwidth = machine.bandwidth
-        schedule.finished(
-            task,
-            outcome,
-            machine.statistics,
-            nowSeconds: wallSeconds,
-            now: environment.now
-        )
-        followRun()
+        let over = { [self] in
+            schedule.finished(
+                task,
+                outcome,
+                machine.statistics,
+                nowSeconds: wallSeconds,
+                now: environment.now
+            )
+        }
         switch outcome {
-        case .rebuilt: if health.state(of: task.slice) == .rebuilding { rebuilt(task.slice) }
+        // Under way until its state is on disk, or it would be begun once more.
+        case .rebuilt: rebuilt(task.slice, completion: over)
         case .noSource:
             environment.log(.critical, "\(task.slice) is lost: no other replica has it")
+            over()
         case .incomplete(let missing):
             environment.log(.debug, "\(task.slice) is repaired without \(missing)")
-        case .repaired: environment.log(.debug, "\(task.slice) is repaired")
+            over()
+        case .repaired:
+            environment.log(.debug, "\(task.slice) is repaired")
+            over()
         }
-        // Not within this call: many small slices must not pile up on the stack.
-        _ = environment.schedule(after: settings.repair.pause) { [weak self] in
-            self?.repairNext()
-        }
+        followRun()
+        // Not within this call: many small slices must not pile up on the stack. The schedule itself
+        // pauses between repairs that nobody waits for.
+        _ = environment.schedule(after: .zero) { [weak self] in self?.repairNext() }
     }
 
     // MARK: What is known

@@ -50,6 +50,9 @@ package final class Upkeep {
     var planner: SweepPlanner
     var sweep: SweepPass?
     var sweepBandwidth: TokenBucket
+    /// Logged batches of the round that wait to be written, and how many are being written.
+    var replaysWaiting: ArraySlice<(key: [UInt8], value: [UInt8])> = []
+    var replaysUnderWay = 0
     /// Whether a round over the batch log is under way, and where the next one begins.
     var isReplaying = false
     var batchCursor: [UInt8]?
@@ -112,7 +115,9 @@ package final class Upkeep {
     /// Looks for what is due, again and again.
     private func scheduleRound() {
         guard !isStopped else { return }
-        roundTimer = environment.schedule(after: settings.interval) { [weak self] in
+        // Nodes that were started together must not work together ever after.
+        let pause = settings.interval.jittered(environment.random())
+        roundTimer = environment.schedule(after: pause) { [weak self] in
             guard let self, !isStopped else { return }
             replayBatches()
             forwardMarks()
@@ -167,5 +172,12 @@ package final class Upkeep {
                 placement: $0
             )
         }
+    }
+}
+
+extension Duration {
+    /// Three to five quarters of it, as a random number says.
+    func jittered(_ random: UInt64) -> Duration {
+        self * Double(768 + random % 513) / 1024
     }
 }

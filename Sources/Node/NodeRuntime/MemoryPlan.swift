@@ -52,12 +52,11 @@ package struct MemoryPlan: Equatable, Sendable {
     /// The part of a consumer, in bytes.
     package func bytes(_ consumer: Consumer) -> Int { mebibytes(consumer) << 20 }
 
-    /// Splits a limit.
+    /// Splits a limit; nil if the parts do not fit into it.
     ///
     /// - Parameters:
     ///   - limitMiB: the whole, in MiB.
     ///   - given: the parts that were said, in MiB.
-    /// - Returns: nil if the parts do not fit into the limit.
     package init?(limitMiB: Int, given: [Consumer: Int]) {
         let open = Consumer.allCases.filter { given[$0] == nil }
         let rest = limitMiB - given.values.reduce(0, +)

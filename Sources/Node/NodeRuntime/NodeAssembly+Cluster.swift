@@ -150,7 +150,9 @@ extension NodeAssembly {
 
     // MARK: Following
 
-    /// A new state counts: clients hear of it, models are made ready. Called on the control loop.
+    /// A new state counts: clients hear of it, models are made ready.
+    ///
+    /// Called on the control loop.
     func published(from old: ClusterState, to state: ClusterState) {
         published.withLockedValue { $0 = state }
         var events = SchemaDifference.changes(from: old, to: state).map(Event.schemaChange)
@@ -162,7 +164,9 @@ extension NodeAssembly {
         followModels(state)
     }
 
-    /// Gossip changed its mind about a node. Called on the control loop.
+    /// Gossip changed its mind about a node.
+    ///
+    /// Called on the control loop.
     func aliveChanged(_ node: NodeID, isAlive: Bool) {
         let state = published.withLockedValue { $0 }
         guard let endpoint = state.nodes[node].flatMap({ Self.endpoint($0) }) else { return }

@@ -331,7 +331,9 @@ private struct FieldReader {
                 problem("\(name).\(key) is \(value); it must be a number")
                 continue
             }
-            if let wrong = take(known, number) { problem("\(name).\(key) is \(number); it \(wrong)") }
+            if let wrong = take(known, number) {
+                problem("\(name).\(key) is \(number); it \(wrong)")
+            }
         }
     }
 

@@ -64,6 +64,8 @@ package struct HintDispatcher: Sendable {
         var cursor: [UInt8]?
         /// Up to which key hints are sent one by one, since together they were refused.
         var singleUntil: [UInt8]?
+        /// How many hints of the `remove` that is under way were not sent.
+        var discardedCount = 0
         var failures = 0
         var notBefore = Duration.zero
     }
@@ -202,7 +204,7 @@ package struct HintDispatcher: Sendable {
                 // One of them spoils the others: one by one then, from the page's beginning.
                 target.singleUntil = hints.last?.removal.key
             } else if code == .invalid {
-                discardedCount += hints.count
+                target.discardedCount = hints.count
                 remove(hints.map(\.removal), [], thenSend: [], node, cursor, &target, &actions)
             } else {
                 // The node will hear of the table: the hint stays for the next pass.
@@ -226,6 +228,8 @@ package struct HintDispatcher: Sendable {
         guard var target = targets[node], case .removing(let hints, let cursor) = target.phase
         else { return }
         target.phase = .idle
+        if succeeded { discardedCount += target.discardedCount }
+        target.discardedCount = 0
         if !succeeded {
             pause(&target, now)
         } else if hints.isEmpty || !target.isAlive {
@@ -307,7 +311,7 @@ package struct HintDispatcher: Sendable {
         {
             target.singleUntil = nil
         }
-        discardedCount += found.removals.count
+        target.discardedCount = found.removals.count
         if !found.removals.isEmpty {
             let marks = found.marks.sorted {
                 (SliceID($0.table, $0.slice), $0.target) < (SliceID($1.table, $1.slice), $1.target)

@@ -60,10 +60,11 @@ package struct MerkleTree: Sendable {
         let span = UInt128(SliceID.position(tokens.upperBound) - first) + 1
         let count = 1 << depth
         precondition(span >= UInt128(count), "\(count) parts of \(span) tokens")
-        func start(_ index: Int) -> UInt128 { UInt128(index) * span >> UInt128(depth) }
+        func start(_ index: Int) -> UInt128 { (UInt128(index) * span) >> UInt128(depth) }
         return (0..<count).map { index in
-            SliceID.token(first + UInt64(start(index)))
-                ... SliceID.token(first + UInt64(start(index + 1) - 1))
+            SliceID.token(
+                first + UInt64(start(index))
+            )...SliceID.token(first + UInt64(start(index + 1) - 1))
         }
     }
 

@@ -66,6 +66,8 @@ package struct RepairMachine: Sendable {
     ///
     /// - Parameters:
     ///   - node: this node, which must be a replica if the slice is to be rebuilt.
+    ///   - task: the slice and what is to be done with it.
+    ///   - settings: the bounds of pages and batches.
     ///   - bandwidth: as the last machine left it.
     package init(
         node: NodeID,
@@ -299,8 +301,9 @@ package struct RepairMachine: Sendable {
     /// Merges the versions of the least key that any replica has, and notes who lacks the result.
     private mutating func mergeNext(_ now: Duration, _ actions: inout [Action]) {
         let sources = sources
-        guard let partition = sources.compactMap({ members[$0].head?.partition })
-            .min(by: { $0.precedes($1) })
+        guard
+            let partition = sources.compactMap({ members[$0].head?.partition })
+                .min(by: { $0.precedes($1) })
         else { return }
         let versions = sources.map { index -> [UInt8]? in
             guard let head = members[index].head, head.partition == partition else { return nil }

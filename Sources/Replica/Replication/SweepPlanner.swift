@@ -103,8 +103,13 @@ package struct SweepPlanner: Sendable {
     /// of them began when no hint or delayed message from before could still be on its way. A
     /// single replica needs no repair.
     ///
-    /// - Parameter repairedSeconds: when the last repair began that all present replicas took part
-    ///   in, or nil.
+    /// - Parameters:
+    ///   - nowSeconds: the wall clock.
+    ///   - gcGraceSeconds: the table's grace period.
+    ///   - replicaCount: how many replicas the slice has.
+    ///   - repairedSeconds: when the last repair began that all present replicas took part in, or
+    ///     nil.
+    ///   - settings: the hint window and the margin for clocks that differ.
     /// - Returns: `Int64.min` if nothing may go.
     package static func purgeBefore(
         nowSeconds: Int64,

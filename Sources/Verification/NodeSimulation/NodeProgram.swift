@@ -61,7 +61,12 @@ package struct NodeProgram: SubjectProgram {
     }
 
     package func makeSubject(_ context: SubjectContext) throws -> any Subject {
-        try NodeSubject(context, settings, mutant)
+        var settings = settings
+        // So little that a rebuild takes seconds, or no bound at all.
+        let rates = [1024, 4096, 0]
+        let draw = Int(truncatingIfNeeded: context.life.loops[0].random() >> 32)
+        settings.upkeep.repair.bytesPerSecond = rates[draw % rates.count]
+        return try NodeSubject(context, settings)
     }
 
     private var settings: NodeSettings {
@@ -139,7 +144,7 @@ final class NodeSubject: Subject {
     private let ports: [NodePort]
     private let receivers: [any PeerReceiver]
 
-    init(_ context: SubjectContext, _ settings: NodeSettings, _ mutant: Mutant?) throws {
+    init(_ context: SubjectContext, _ settings: NodeSettings) throws {
         let life = context.life
         let logic = try NodeLogic(
             node: life.id,

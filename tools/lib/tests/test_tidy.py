@@ -123,6 +123,27 @@ def test_package_declarations_are_documented(tmp_path, declaration, found):
     assert ("undocumented" in tidy(tmp_path, {PURE: declaration + "\n"})[1]) == found
 
 
+@pytest.mark.parametrize(
+    ("witness", "found"),
+    [
+        ("package func send(_ bytes: [UInt8], to peer: (Int, Int)) {}", False),
+        ("package func send(_ bytes: [UInt8], at place: Int) {}", True),
+        ("package var isOpen: Bool { true }", False),
+        ("package var isShut: Bool { true }", True),
+    ],
+)
+def test_a_witness_needs_no_comment_of_its_own(tmp_path, witness, found):
+    protocol = """/// L.
+package protocol Link {
+    /// Sends.
+    func send(_ bytes: [UInt8], to peer: (Int, Int))
+    /// Whether it is open.
+    var isOpen: Bool { get }
+}
+"""
+    assert ("undocumented" in tidy(tmp_path, {PURE: protocol + witness + "\n"})[1]) == found
+
+
 @pytest.mark.parametrize(("lines", "status"), [(600, 0), (601, 1)])
 def test_the_length_of_files(tmp_path, lines, status):
     assert tidy(tmp_path, {PURE: "//\n" * lines})[0] == status

@@ -17,6 +17,8 @@ SYSTEM_MODULES = frozenset(
     "Dispatch Foundation FoundationEssentials Glibc Musl RegexBuilder Swift Synchronization Testing "
     "_Concurrency".split()
 )
+# The modules of the tool-chain that pure targets may import: `Mutex` and `Atomic` for what loops share.
+PURE_SYSTEM_MODULES = frozenset({"Synchronization"})
 # The modules of swift-collections, the one package that pure targets may use.
 COLLECTIONS = frozenset(
     "BasicContainers BitCollections Collections DequeModule HashTreeCollections HeapModule "
@@ -35,7 +37,7 @@ BANNED = (
     (re.compile(r"\bTask(?:\.detached)?\s*(?:\([^)]*\)\s*)?\{|\bTask\.sleep\b|\bDispatchQueue\b"), _TASKS),
     (re.compile(r"(?<![\w.])(?:debugPrint|print|NSLog)\("), _OUTPUT),
     (re.compile(r"\bLogger\("), _OUTPUT),
-    (re.compile(r"\.(?:random|randomElement|shuffled|shuffle)\((?![^()]*(?:\([^()]*\)[^()]*)*\busing:)"),
+    (re.compile(r"(?<!environment)\.(?:random|randomElement|shuffled|shuffle)\((?![^()]*(?:\([^()]*\)[^()]*)*\busing:)"),
      _CHANCE),
     (re.compile(r"\bSystemRandomNumberGenerator\b|\bUUID\(\)"), _CHANCE),
 )  # fmt: skip
@@ -64,15 +66,21 @@ _KNOWN_WITNESS = re.compile(
 _FUNCTION = re.compile(r"\b(?:func[ \t]+(?P<name>`[^`\n]+`|[^\s(<]+)|(?<![.\w])init[?]?)[ \t]*(?=[(<])")
 
 
-def file_findings(file: str, source: str, target: Target | None, manifest: Manifest) -> Iterable[Finding]:
-    """All findings of one Swift file."""
+def file_findings(
+    file: str,
+    source: str,
+    target: Target | None,
+    manifest: Manifest,
+    requirements: frozenset[str] = frozenset(),
+) -> Iterable[Finding]:
+    """All findings of one Swift file; `requirements` are those of documented_requirements."""
     code = code_only(source)
     lines = source.count("\n") + (not source.endswith("\n"))
     if lines > FILE_LINES_MAX:
         advice = f"{lines} lines, the limit is {FILE_LINES_MAX}: give what is not the main type its own file"
         yield Finding(file, FILE_LINES_MAX + 1, "file-length", advice)
     yield from _functions(file, code)
-    yield from _undocumented(file, source, code)
+    yield from _undocumented(file, source, code, requirements)
     for pattern, rule, advice in NOT_RUN:
         for match in pattern.finditer(code):
             yield Finding(file, line_of(code, match.start()), rule, advice)
@@ -93,19 +101,60 @@ def _imports(file: str, code: str, target: Target, manifest: Manifest) -> Iterab
     for module, line in imports(code):
         if target.is_pure:
             known = manifest.targets.get(module)
-            if module not in COLLECTIONS and not (known and known.is_pure):
-                advice = f"pure target {target.name} imports {module}; it may import pure targets and swift-collections"
+            allowed = module in COLLECTIONS or module in PURE_SYSTEM_MODULES
+            if not allowed and not (known and known.is_pure):
+                advice = (
+                    f"pure target {target.name} imports {module}; it may import pure targets, "
+                    "swift-collections and Synchronization"
+                )
                 yield Finding(file, line, "pure-import", advice)
         if module not in declared and module not in SYSTEM_MODULES and module != target.name:
             advice = f"{target.name} does not declare {module}: add it to its dependencies in {FILE}"
             yield Finding(file, line, "undeclared-import", advice)
 
 
-def _undocumented(file: str, source: str, code: str) -> Iterable[Finding]:
+def documented_requirements(sources: Iterable[str]) -> frozenset[str]:
+    """The requirements of all protocols, by name and labels; tidy sees that each is documented itself."""
+    found = set()
+    for source in sources:
+        code = code_only(source)
+        for protocol in re.finditer(r"\bprotocol[ \t]+\w+[^{]*(?=\{)", code):
+            end = closing(code, protocol.end())
+            for member in re.finditer(r"\b(?:func|var)[ \t]+\w+", code[protocol.end() : end]):
+                found.add(_face(code, protocol.end() + member.start()))
+    return frozenset(found)
+
+
+def _face(code: str, position: int) -> str:
+    """The declaration at a `func` or `var` as `name(label:label:)` or `name`; empty if it is neither."""
+    match = re.compile(r"(func|var)[ \t]+(\w+)").match(code, position)
+    if not match:
+        return ""
+    if match[1] == "var":
+        return match[2]
+    opening = code.find("(", match.end())
+    labels, depth, fresh = "", 0, True
+    for token in re.finditer(r"[A-Za-z_]\w*|[(){}<>\[\],]|->", code[opening : closing(code, opening)]):
+        if token[0] in "([{<":
+            depth += 1
+        elif token[0] in ")]}>":
+            depth -= 1
+        elif token[0] == "," and depth == 1:
+            fresh = True
+        elif fresh and depth == 1 and token[0] not in ("->", ","):
+            labels += token[0] + ":"
+            fresh = False
+    return f"{match[2]}({labels})"
+
+
+def _undocumented(file: str, source: str, code: str, requirements: frozenset[str]) -> Iterable[Finding]:
     lines = source.split("\n")
     for match in _DECLARATION.finditer(code):
         line = line_of(code, match.start("before"))
         if "override" in match[0].split() or _KNOWN_WITNESS.match(match["rest"]):
+            continue
+        keyword = re.search(r"\b(?:func|var)\b", match["rest"])
+        if keyword and _face(code, match.start("rest") + keyword.start()) in requirements:
             continue
         above = line - 2
         # Attributes stand between the comment and the declaration, over several lines perhaps.

@@ -232,11 +232,13 @@ final class FaultInjector {
             count("disk of node \(node.index) is \(isSlow ? "fast again" : "slow")")
             node.life?.diskDelay = isSlow ? 0 : plan.slowDiskMean
         }
-        guard random.chance(plan.diskFaultChance) else { return }
-        if losses < plan.diskLossesMax, random.chance(0.5) {
+        // A loss hurts most while another replica misses writes.
+        let isHard = isCut || run.nodes.contains { !$0.isUp }
+        if losses < plan.diskLossesMax, random.chance(plan.diskFaultChance * (isHard ? 4 : 0.5)) {
             lose(node)
             return
         }
+        guard random.chance(plan.diskFaultChance) else { return }
         let fault = random.pick([DiskFault.failedWrite, .failedSync, .full])
         count("disk of node \(node.index): \(fault)")
         node.disk.inject(fault)

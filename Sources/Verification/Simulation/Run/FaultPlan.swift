@@ -87,7 +87,7 @@ package struct FaultPlan: Sendable {
             downMax = .seconds(random.number(in: 1...15))
         }
         if classes.contains(.disks) {
-            diskFaultChance = random.fraction(in: 0.0002...0.002)
+            diskFaultChance = random.fraction(in: 0.0003...0.003)
             diskLossesMax = features.contains(.rebuilding) && random.chance(0.5) ? 1 : 0
         }
         if classes.contains(.slowness) {

@@ -30,8 +30,9 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
     /// The seeds within which it must be found.
     package var seedsMax: Int {
         switch self {
-        case .readAtOneReplica, .skippedReadRepair, .ackBeforeSync: 100
-        case .droppedHint, .earlyPurge, .staleCacheFill, .wipedNodeAnswers: 300
+        case .readAtOneReplica, .droppedHint: 100
+        case .skippedReadRepair, .ackBeforeSync, .staleCacheFill, .earlyPurge: 500
+        case .wipedNodeAnswers: 1500
         }
     }
 }

@@ -50,14 +50,23 @@ package struct FaultClasses: OptionSet, Hashable, Sendable {
     /// The kinds with the given bits.
     package init(rawValue: Int) { self.rawValue = rawValue }
 
+    /// Messages that are lost, late, doubled or damaged.
     package static let network = FaultClasses(rawValue: 1)
+    /// Nodes that do not reach each other.
     package static let partitions = FaultClasses(rawValue: 2)
+    /// Processes that die and machines that lose power.
     package static let crashes = FaultClasses(rawValue: 4)
+    /// Disks that fail, fill up, damage what they keep or are lost.
     package static let disks = FaultClasses(rawValue: 8)
+    /// Clocks that drift and jump.
     package static let clocks = FaultClasses(rawValue: 16)
+    /// Nodes that pause or take long for everything.
     package static let slowness = FaultClasses(rawValue: 32)
+    /// Limits that are far smaller than anybody would set them.
     package static let knobs = FaultClasses(rawValue: 64)
+    /// Tables that are made, changed and dropped under load.
     package static let schema = FaultClasses(rawValue: 128)
+    /// All of them.
     package static let all = FaultClasses(rawValue: 255)
 
     /// The kinds one by one, with their names.

@@ -1,0 +1,313 @@
+"""What a node missed, it gets: by hints, by REPAIR, and all of it anew when its disk was lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any, Callable
+
+import pytest
+from cassandra import ConsistencyLevel, ReadTimeout, Unavailable
+from cassandra.cluster import Session
+from cassandra.concurrent import execute_concurrent_with_args
+from cassandra.query import BatchStatement, BatchType, SimpleStatement
+
+from support import Ring, build_folder, create_keyspace, eventually, rows_at, run_at
+
+ONE, QUORUM, ALL = ConsistencyLevel.ONE, ConsistencyLevel.QUORUM, ConsistencyLevel.ALL
+
+
+def put(session: Session, table: str, rows: dict[int, int], level: int = QUORUM) -> None:
+    insert = session.prepare(f"INSERT INTO {table} (k, v) VALUES (?, ?)")
+    insert.consistency_level = level
+    done = execute_concurrent_with_args(session, insert, list(rows.items()), concurrency=64)
+    problems = [result for success, result in done if not success]
+    if problems:
+        raise problems[0]
+
+
+def remove(session: Session, table: str, keys: Any, level: int = QUORUM) -> None:
+    delete = session.prepare(f"DELETE FROM {table} WHERE k = ?")
+    delete.consistency_level = level
+    for key in keys:
+        session.execute(delete, (key,))
+
+
+def scanned(session: Session, table: str, level: int = ONE) -> dict[int, int]:
+    """All rows, by a scan."""
+    statement = SimpleStatement(
+        f"SELECT k, v FROM {table}", fetch_size=500, consistency_level=level
+    )
+    found = [(row.k, row.v) for row in session.execute(statement)]
+    assert len(found) == len(dict(found))
+    return dict(found)
+
+
+def picked(session: Session, table: str, keys: Any, level: int = ONE) -> dict[int, int]:
+    """Rows by their keys."""
+    keys = list(keys)
+    found: dict[int, int] = {}
+    for start in range(0, len(keys), 500):
+        query = f"SELECT k, v FROM {table} WHERE k IN ?"
+        rows = rows_at(session, level, query, keys[start : start + 500])
+        found.update((row.k, row.v) for row in rows)
+    return found
+
+
+def assert_alone_has(ring: Ring, node: int, table: str, rows: dict[int, int], span: range) -> None:
+    """A node has exactly these rows of a span by itself; the others are killed for it."""
+    alone = ring.leave_alone(node)
+    found = eventually(lambda: [picked(alone, table, span)])[0]
+    assert found == rows
+    assert scanned(alone, table) == rows
+
+
+def told(ring: Ring, node: int, query: str) -> list[Any]:
+    """What a node says about itself, over a connection of its own."""
+    cluster = ring.cluster(node)
+    try:
+        return list(cluster.connect().execute(query))
+    finally:
+        cluster.shutdown()
+
+
+# Hints
+
+
+def hints(ring: Ring, node: int) -> dict[str, int]:
+    """How many hints a node keeps, by the address that they are for."""
+    rows = told(ring, node, "SELECT address, count FROM system_martlet.hints")
+    return {str(row.address): row.count for row in rows if row.count}
+
+
+def test_hints_bring_a_node_all_that_it_missed(hurt: Ring):
+    """Rows, deletions and a batch; a coordinator that keeps hints is killed as well meanwhile."""
+    session = hurt.connect(1)
+    create_keyspace(session, "missed")
+    session.execute("CREATE TABLE missed.t (k int PRIMARY KEY, v int)")
+    put(session, "missed.t", dict.fromkeys(range(100), 0), ALL)
+    hurt.kill(3)
+    wanted = {key: key + 1 for key in range(50, 600)}
+    for node in (1, 2):
+        through = hurt.connect(node)
+        part = {key: value for key, value in wanted.items() if key % 2 == node % 2}
+
+        def all_written() -> bool:
+            """The first may time out, until the death is known."""
+            put(through, "missed.t", part)
+            return True
+
+        eventually(all_written)
+    remove(session, "missed.t", range(50))
+    batch = BatchStatement(BatchType.LOGGED, consistency_level=QUORUM)
+    insert = session.prepare("INSERT INTO missed.t (k, v) VALUES (?, ?)")
+    for key in range(1000, 1040):
+        batch.add(insert, (key, key))
+        wanted[key] = key
+    session.execute(batch)
+    lost = hurt.address(3)
+    for node in (1, 2):
+        kept = hints(hurt, node)
+        assert set(kept) == {lost} and kept[lost] >= 200, kept
+    hurt.kill(1)
+    hurt.start(1)
+    assert hints(hurt, 1)[lost] >= 200
+    hurt.start(3)
+    hurt.await_all_alive()
+    eventually(lambda: not any(hints(hurt, node) for node in (1, 2, 3)), 30)
+    assert_alone_has(hurt, 3, "missed.t", wanted, range(1100))
+
+
+# REPAIR
+
+
+def repair_runs(ring: Ring, node: int) -> list[Any]:
+    return told(ring, node, "SELECT * FROM system_martlet.repair_runs")
+
+
+def diverge(ring: Ring, keyspace: str) -> tuple[dict[int, int], range]:
+    """Two replicas each miss other rows, changes and deletions, and no hint tells them."""
+    table = f"{keyspace}.t"
+    session = ring.connect(1)
+    create_keyspace(session, keyspace, 5)
+    session.execute(f"CREATE TABLE {table} (k int PRIMARY KEY, v int)")
+    put(session, table, dict.fromkeys(range(400), 0), ALL)
+    rows = dict.fromkeys(range(400), 0)
+    for node, start in ((4, 0), (5, 200)):
+        ring.kill(node)
+        changed = {key: node for key in [*range(start, start + 100), *range(1000 * node, 1000 * node + 50)]}
+
+        def all_written() -> bool:
+            put(session, table, changed)
+            remove(session, table, range(start + 100, start + 150))
+            return True
+
+        eventually(all_written)
+        rows.update(changed)
+        for key in range(start + 100, start + 150):
+            rows.pop(key, None)
+        ring.start(node)
+        ring.await_all_alive()
+    return rows, range(6000)
+
+
+def assert_is_behind(ring: Ring, nodes: tuple[int, ...], table: str, rows: dict[int, int]) -> None:
+    """Else a test would prove nothing."""
+    for node in nodes:
+        assert scanned(ring.connect(node), table) != rows, node
+
+
+def test_the_statement_repair_makes_all_replicas_equal(forgetful: Ring):
+    """Each node repairs the slices that it is first of; afterwards each has all by itself."""
+    rows, span = diverge(forgetful, "rep")
+    assert_is_behind(forgetful, (4, 5), "rep.t", rows)
+    runs = {node: len(repair_runs(forgetful, node)) for node in range(1, 6)}
+    for node in range(1, 6):
+        told(forgetful, node, "REPAIR rep")
+
+    def all_are_finished() -> bool:
+        for node in range(1, 6):
+            found = repair_runs(forgetful, node)
+            assert len(found) == runs[node] + 1
+            states = {run.state for run in found}
+            assert "failed" not in states, found
+            if states != {"finished"}:
+                return False
+        return True
+
+    eventually(all_are_finished, 60)
+    for node in range(1, 6):
+        (run,) = (run for run in repair_runs(forgetful, node) if run.keyspace_name == "rep")
+        assert run.slices_done == run.slices_total > 0
+    streamed = sum(
+        run.rows_streamed
+        for node in range(1, 6)
+        for run in repair_runs(forgetful, node)
+        if run.keyspace_name == "rep"
+    )
+    # 200 rows each were missed by two nodes: no more than these are sent.
+    assert 0 < streamed <= 2 * 200 * 4, streamed
+    for node in (4, 5):
+        assert_alone_has(forgetful, node, "rep.t", rows, span)
+        forgetful.start_all()
+
+
+def martlet(ring: Ring, *words: str) -> str:
+    done = subprocess.run(
+        [
+            str(build_folder() / "martlet"), *words,
+            "--contact-points", f"{ring.address(1)}:{ring.port}",
+        ],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_command_repairs_the_whole_ring_and_tells_of_it(forgetful: Ring):
+    rows, span = diverge(forgetful, "repcli")
+    assert_is_behind(forgetful, (4, 5), "repcli.t", rows)
+    martlet(forgetful, "repair", "run", "repcli")
+    status = martlet(forgetful, "repair", "status")
+    assert "repcli" in status
+    assert json.loads(martlet(forgetful, "repair", "status", "--format", "json"))
+    for node in range(1, 6):
+        assert scanned(forgetful.connect(node), "repcli.t") == rows, node
+        slices = told(
+            forgetful,
+            node,
+            "SELECT slice, last_repair FROM system_martlet.slice_repairs "
+            "WHERE keyspace_name = 'repcli'",
+        )
+        assert slices and all(slice.last_repair is not None for slice in slices)
+    assert_alone_has(forgetful, 5, "repcli.t", rows, span)
+
+
+# A disk that was lost
+
+
+@pytest.fixture(scope="module")
+def wiped_ring(new_ring: Callable[..., Ring]) -> Ring:
+    """It rebuilds slowly, so that it can be watched."""
+    return new_ring(3, {"repair": {"kib_per_second": 48}})
+
+
+def host_id(ring: Ring, node: int) -> Any:
+    return told(ring, node, "SELECT host_id FROM system.local WHERE key = 'local'")[0].host_id
+
+
+def unreadable(ring: Ring, node: int) -> int:
+    """How many slices of a node wait for their rows."""
+    states = [
+        row.state for row in told(ring, node, "SELECT state FROM system_martlet.slice_repairs")
+    ]
+    assert states and set(states) <= {"readable", "rebuilding"}, set(states)
+    return states.count("rebuilding")
+
+
+def test_a_node_that_lost_its_disk_is_rebuilt_and_never_answers_as_if_it_were_empty(
+    wiped_ring: Ring,
+):
+    ring = wiped_ring
+    session = ring.connect(1)
+    create_keyspace(session, "wiped")
+    session.execute("CREATE TABLE wiped.t (k int PRIMARY KEY, v int)")
+    rows = {key: key + 1 for key in range(2000)}
+    put(session, "wiped.t", rows, ALL)
+    remove(session, "wiped.t", range(100), ALL)
+    for key in range(100):
+        del rows[key]
+    before = host_id(ring, 3)
+    ring.kill(3)
+    ring.lose_disk(3)
+    # As a new node it is refused, and told what to do.
+    said = ring.start_fails(3)
+    assert "--rebuild" in said, said
+    missed = {key: key for key in range(3000, 3100)}
+    eventually(lambda: put(session, "wiped.t", missed) is None)
+    rows.update(missed)
+
+    ring.lose_disk(3)
+    ring.start(3, options=("--rebuild",))
+    assert host_id(ring, 3) == before
+    through = [ring.connect(node) for node in (1, 2, 3)]
+    watched = through[2]
+    waiting = unreadable(ring, 3)
+    assert waiting > 0, "it was rebuilt before anybody could look"
+    rounds = 0
+    written: dict[int, int] = {}
+    keys = [*range(0, 2000, 7), *missed]
+    expected = {key: rows[key] for key in keys if key in rows}
+    while unreadable(ring, 3) > 0:
+        rounds += 1
+        new = {5000 + rounds: rounds}
+        put(watched, "wiped.t", new)
+        written.update(new)
+        for reader in through:
+            for level in (ONE, QUORUM):
+                assert picked(reader, "wiped.t", keys, level) == expected
+            assert picked(reader, "wiped.t", written, QUORUM) == written
+        assert {k: v for k, v in scanned(watched, "wiped.t").items() if k < 5000} == rows
+        try:
+            # Every replica must answer, and one cannot: an error or the truth.
+            assert picked(watched, "wiped.t", keys, ALL) == expected
+        except (Unavailable, ReadTimeout):
+            pass
+        except Exception as error:  # ReadFailure: the replica said that it cannot be read.
+            assert "ReadFailure" in type(error).__name__ or "failure" in str(error), error
+        assert rounds < 1000, "it is never rebuilt"
+    assert rounds >= 2, "too fast to have been watched"
+    rows.update(written)
+    ring.await_all_alive()
+    assert_alone_has(ring, 3, "wiped.t", rows, range(6000))
+    # What it has is on its disk: it starts without the option, and with it, which changes nothing.
+    ring.kill(3)
+    ring.start_all()
+    ring.await_all_alive()
+    assert unreadable(ring, 3) == 0
+    ring.kill(2)
+    ring.start(2, options=("--rebuild",))
+    assert "--rebuild is ignored" in ring.log(2)
+    assert unreadable(ring, 2) == 0
+    ring.await_all_alive()
+    assert_alone_has(ring, 2, "wiped.t", rows, range(6000))
