@@ -238,23 +238,26 @@ let package = Package(
             ]
         ),
         // The simulator: virtual time, faults and checkers; then a node's program in it.
+        library("HistoryChecking", in: "Verification", ["Catalog"]),
+        tests(of: "HistoryChecking", in: "Verification", ["Catalog"]),
         library(
             "Simulation",
             in: "Verification",
             [
-                "ByteCoding", "CSimulatedDisk", "Catalog", "ClusterLog", "NodeCore", "PeerMessages",
-                "Replication", "RocksStorage", "Storage", "TokenPlacement",
+                "ByteCoding", "CSimulatedDisk", "Catalog", "ClusterLog", "HistoryChecking",
+                "NodeCore", "PeerMessages", "Replication", "RocksStorage", "Storage",
+                "TokenPlacement",
             ]
         ),
         library(
             "NodeSimulation",
             in: "Verification",
             [
-                "Catalog", "ClusterLog", "Coordination", "Gossip", "NodeCore", "PeerMessages",
-                "Replication", "Simulation", "Storage", "TokenPlacement",
+                "Catalog", "ClusterLog", "Coordination", "Gossip", "HistoryChecking", "NodeCore",
+                "PeerMessages", "Replication", "Simulation", "Storage", "TokenPlacement",
             ]
         ),
-        tests(of: "Simulation", in: "Verification", ["Catalog"]),
+        tests(of: "Simulation", in: "Verification", ["Catalog", "HistoryChecking"]),
         // The program in the README, word for word.
         .executableTarget(
             name: "ReadmeSnippet",
@@ -294,7 +297,11 @@ let package = Package(
             swiftSettings: settings
         ),
         program("MartletCLI", in: "martlet", ["AdminCommands", argumentParser]),
-        program("MartletSim", in: "martlet-sim", ["NodeSimulation", "Simulation", argumentParser]),
+        program(
+            "MartletSim",
+            in: "martlet-sim",
+            ["HistoryChecking", "NodeSimulation", "Simulation", argumentParser]
+        ),
         program(
             "MartletBench",
             in: "martlet-bench",

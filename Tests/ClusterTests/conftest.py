@@ -29,6 +29,7 @@ def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         ring = Ring(folder / "cluster", nodes, config, node_config)
         rings.append(ring)
         ring.up()
+        ring.await_all_alive()
         return ring
 
     yield start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -247,6 +248,7 @@ def test_a_node_that_was_down_during_changes_catches_up(hurt: Ring):
         (28, 128.0),
     ]
     hurt.await_all_alive()
+    eventually(lambda: re.search(r"late\.adder .* is ready", hurt.log(3)))
     # It scores itself: with the two others gone, it is the only one who can.
     rows_at(through, ALL, "SELECT k FROM late.t WHERE k IN ?", list(range(30)))
     hurt.kill(1, 2)

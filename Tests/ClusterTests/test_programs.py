@@ -91,6 +91,13 @@ def test_the_cli_shows_status_ring_and_models(movies: Ring) -> None:
     assert status["healthy"] is True
     assert [node["status"] for node in status["nodes"]] == ["UN"] * 3
     assert "127.0.0.3" in cli(movies, "ring", "show")
+    assert "row_cache" in cli(movies, "status", "--memory")
+    memory = json.loads(cli(movies, "status", "--memory", "--format", "json"))["memory"]
+    assert len(memory) == 3
+    for node in memory:
+        limits = {part["consumer"]: part["limit_bytes"] for part in node["consumers"]}
+        assert limits["row_cache"] > 0
+        assert {cache["name"] for cache in node["caches"]} >= {"rows"}
     model = CHECKOUT / "Tests/Scoring/Fixtures"
     pushed = sorted(model.glob("*linear*.onnx"))
     assert pushed, "the fixtures have no linear model"

@@ -2,9 +2,21 @@ internal import NativeProtocol
 
 /// Statements that travel together in one request.
 ///
-/// The batch is unlogged: statements of one partition are applied together, others may be applied
-/// in part if the batch fails. All of them get one write timestamp.
+/// Statements of one partition are applied together, and all get one write timestamp. What becomes of
+/// several partitions when the request fails depends on the ``Kind``.
 public struct Batch: Sendable {
+    /// What holds for statements of several partitions.
+    public enum Kind: Hashable, Sendable {
+        /// They may be applied in part if the batch fails.
+        case unlogged
+        /// All of them are applied in the end or none is, even if the coordinator dies; costs a
+        /// synced write on two more nodes first.
+        case logged
+    }
+
+    /// What holds for statements of several partitions.
+    public let kind: Kind
+
     struct Statement: Sendable {
         var cql: String
         var values: [any CQLBindable]
@@ -13,7 +25,7 @@ public struct Batch: Sendable {
     var statements: [Statement] = []
 
     /// An empty batch.
-    public init() {}
+    public init(_ kind: Kind = .unlogged) { self.kind = kind }
 
     /// The number of statements; at most 65,535 fit one batch.
     public var count: Int { statements.count }

@@ -4,6 +4,12 @@ public struct ClientConfiguration: Sendable {
     /// that answers is enough, it names all the others.
     public var contactPoints: [String]
 
+    /// Whether all requests go to the contact point that answers, and no other node is sought.
+    ///
+    /// For questions to one certain node (what it repairs, what its caches do), and for nodes that
+    /// are reached at another address than the one that they publish. Name one contact point then.
+    public var asksContactPointOnly = false
+
     /// The keyspace of statements that name none, or nil.
     public var keyspace: String?
 

@@ -9,6 +9,8 @@ struct ClusterReader {
     let host: String
     let port: Int
     let timeout: Duration
+    /// Whether the node that is read from is the only one that there is for the client.
+    let isAlone: Bool
 
     /// What one reading found.
     struct Reading {
@@ -35,7 +37,7 @@ struct ClusterReader {
     /// Reads everything.
     func read() async throws -> Reading {
         async let local = rows("SELECT * FROM system.local WHERE key = 'local'")
-        async let peers = rows("SELECT * FROM system.peers_v2")
+        async let peers = isAlone ? nil : rows("SELECT * FROM system.peers_v2")
         async let keyspaces = rows("SELECT * FROM system_schema.keyspaces")
         var reading = Reading(
             nodes: [],
@@ -44,12 +46,16 @@ struct ClusterReader {
             schemaVersions: [:]
         )
         if let row = try await local.first {
-            let node = description(
+            var node = description(
                 row,
                 hosts: ["rpc_address", "broadcast_address"],
                 port: "rpc_port",
                 isLocal: true
             )
+            if isAlone {
+                node?.host = host
+                node?.port = port
+            }
             add(node, row, to: &reading)
             reading.localDatacenter = node?.datacenter ?? ""
         } else {
@@ -65,14 +71,16 @@ struct ClusterReader {
                 )
             )
         }
-        for row in try await peers {
-            let node = description(
-                row,
-                hosts: ["native_address", "peer"],
-                port: "native_port",
-                isLocal: false
-            )
-            add(node, row, to: &reading)
+        if let peers = try await peers {
+            for row in peers {
+                let node = description(
+                    row,
+                    hosts: ["native_address", "peer"],
+                    port: "native_port",
+                    isLocal: false
+                )
+                add(node, row, to: &reading)
+            }
         }
         for row in try await keyspaces {
             guard let name = try? row.get("keyspace_name", as: String.self),

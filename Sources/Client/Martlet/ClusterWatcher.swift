@@ -146,7 +146,8 @@ actor ClusterWatcher {
             connection: connection,
             host: point.host,
             port: point.port,
-            timeout: configuration.requestTimeout
+            timeout: configuration.requestTimeout,
+            isAlone: configuration.asksContactPointOnly
         )
         try await refresh()
         guard !isClosed else { throw MartletError.closed }

@@ -278,7 +278,7 @@ public final class MartletClient: Sendable {
         let first = statements.lazy.compactMap(\.prepared).first
         let firstValues = statements.first { $0.prepared != nil }?.values ?? []
         var request = BatchRequest(
-            .unlogged,
+            batch.kind == .logged ? .logged : .unlogged,
             statements.map { BatchRequest.Statement($0.source, values: $0.values) },
             consistency: (consistency ?? configuration.consistency).level
         )

@@ -47,7 +47,7 @@ struct LostDisk {
             )
         }
         let address = configuration.listenAddress
-        let port = configuration.internodePort
+        let port = configuration.reachableInternodePort
         guard
             let record = state.nodes.values.first(where: {
                 $0.address == address && Int($0.internodePort) == port

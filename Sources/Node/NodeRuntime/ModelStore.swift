@@ -211,7 +211,7 @@ actor ModelStore {
         {
             return await install([UInt8](data), hash, signature)
         }
-        var reasons: [String] = []
+        var reasons = nodes.isEmpty ? ["no other node is alive that could have them"] : []
         for node in nodes {
             var bytes: [UInt8] = []
             bytes.reserveCapacity(byteCount)

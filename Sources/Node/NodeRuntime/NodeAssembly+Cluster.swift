@@ -21,7 +21,7 @@ extension NodeAssembly {
             id: node,
             address: configuration.listenAddress,
             nativePort: UInt16(clamping: configuration.nativePort),
-            internodePort: UInt16(clamping: configuration.internodePort),
+            internodePort: UInt16(clamping: configuration.reachableInternodePort),
             location: Location(datacenter: configuration.datacenter, rack: configuration.rack)
         )
     }
@@ -99,7 +99,7 @@ extension NodeAssembly {
             }
             let isSelf =
                 address.ipAddress == configuration.listenAddress
-                && address.port == configuration.internodePort
+                && address.port == configuration.reachableInternodePort
             if isSelf { continue }
             var refusal: ClusterChangeError?
             do {
@@ -201,7 +201,11 @@ extension NodeAssembly {
     // MARK: Models
 
     /// Makes every version that the log names ready on this node, again and again until it is.
-    private func followModels(_ state: ClusterState) {
+    ///
+    /// - Parameters:
+    ///   - state: the cluster's state.
+    ///   - pause: how long it waits before it tries again; then twice as long, up to 2 s.
+    private func followModels(_ state: ClusterState, pause: Duration = .milliseconds(100)) {
         let versions = state.models.values.flatMap { model in
             model.versions.map { (model.name, $0, model.signature) }
         }
@@ -225,12 +229,12 @@ extension NodeAssembly {
                 if case .failed = outcome { isComplete = false }
             }
             guard !isComplete else { return }
-            try await Task.sleep(for: .seconds(2))
+            try await Task.sleep(for: pause)
             let now = published.withLockedValue { $0 }
             // A newer state has its own task.
             if now.epoch == state.epoch, !(try await onControl { $0.isStopped }) {
                 logger.debug("trying again to make models ready")
-                followModels(now)
+                followModels(now, pause: min(pause * 2, .seconds(2)))
             }
         }
     }

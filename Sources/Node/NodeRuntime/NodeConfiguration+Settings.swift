@@ -3,6 +3,11 @@ internal import NodeCore
 internal import Replication
 
 extension NodeConfiguration {
+    /// The port at which other nodes reach this one.
+    var reachableInternodePort: Int {
+        advertisedInternodePort == 0 ? internodePort : advertisedInternodePort
+    }
+
     /// What the node's logic is told of the configuration.
     var nodeSettings: NodeSettings {
         var settings = NodeSettings()

@@ -20,6 +20,8 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var nativePort = 9042
     /// The port between nodes.
     package var internodePort = 7000
+    /// The port at which other nodes reach this one, if a proxy stands between; 0: `internodePort`.
+    package var advertisedInternodePort = 0
     /// The node's datacenter.
     package var datacenter = "datacenter1"
     /// The node's rack; replicas are spread over racks.
@@ -115,6 +117,7 @@ package struct NodeConfiguration: Equatable, Sendable {
         reader.text("listen_address", &listenAddress)
         reader.number("native_port", &nativePort, 1...65_535)
         reader.number("internode_port", &internodePort, 1...65_535)
+        reader.number("advertised_internode_port", &advertisedInternodePort, 0...65_535)
         reader.texts("seeds", &seeds)
         let address = InetText.bytes(of: listenAddress) ?? []
         if !address.contains(where: { $0 != 0 }) {

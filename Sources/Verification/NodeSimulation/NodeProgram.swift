@@ -2,6 +2,7 @@ internal import Catalog
 internal import ClusterLog
 internal import Coordination
 internal import Gossip
+internal import HistoryChecking
 internal import NodeCore
 internal import PeerMessages
 internal import Replication

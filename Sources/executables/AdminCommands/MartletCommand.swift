@@ -11,8 +11,8 @@ package struct MartletCommand: AsyncParsableCommand {
             --format text|json.
             """,
         subcommands: [
-            StatusCommand.self, RingCommand.self, ImportCommand.self, ModelCommand.self,
-            CQLCommand.self,
+            StatusCommand.self, RingCommand.self, RepairCommand.self, ImportCommand.self,
+            ModelCommand.self, CQLCommand.self,
         ]
     )
 

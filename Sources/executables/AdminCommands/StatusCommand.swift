@@ -62,8 +62,8 @@ package struct ClusterHealth {
             + table.lines + [""] + summary
     }
 
-    /// The same for programs.
-    package var json: JSONValue {
+    /// The same for programs, as members of an object.
+    package var members: [JSONValue.Member] {
         let nodes = nodes.map { node in
             JSONValue.object([
                 .init("node", .string(node.node)),
@@ -79,14 +79,14 @@ package struct ClusterHealth {
                 .init("epoch", .optional(node.epoch)),
             ])
         }
-        return .object([
+        return [
             .init("cluster", .optional(cluster?.name)),
             .init("cluster_id", .optional(cluster?.cluster_id)),
             .init("epoch", .optional(cluster?.epoch)),
             .init("healthy", .boolean(problems.isEmpty)),
             .init("problems", .array(problems.map(JSONValue.string))),
             .init("nodes", .array(nodes)),
-        ])
+        ]
     }
 }
 
@@ -97,6 +97,9 @@ struct StatusCommand: AsyncParsableCommand {
         abstract: "Shows the nodes: UN is up and normal, DN is down.",
         discussion: "The exit code is 10 if the cluster is not healthy or cannot be reached."
     )
+
+    @Flag(help: "Also show how each node's memory is divided, and what its caches do.")
+    var memory = false
 
     @OptionGroup var options: ClusterOptions
 
@@ -113,9 +116,13 @@ struct StatusCommand: AsyncParsableCommand {
             printNote("Error: \(error)")
             throw ExitCode(ClusterHealth.unhealthyExitCode)
         }
+        let memories = memory ? try await MemoryReport(options, health.nodes) : nil
         switch options.format {
-        case .text: printLines(health.lines)
-        case .json: printLines([health.json.description])
+        case .text: printLines(health.lines + (memories.map { [""] + $0.lines } ?? []))
+        case .json:
+            var members = health.members
+            if let memories { members.append(.init("memory", memories.json)) }
+            printLines([JSONValue.object(members).description])
         }
         if !health.problems.isEmpty { throw ExitCode(ClusterHealth.unhealthyExitCode) }
     }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import HistoryChecking
 internal import Simulation
 
 /// Plants one mistake after the other and looks whether the checkers find it.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import HistoryChecking
 internal import NodeSimulation
 internal import Simulation
 

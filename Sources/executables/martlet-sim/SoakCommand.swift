@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import HistoryChecking
 internal import Simulation
 internal import Synchronization
 

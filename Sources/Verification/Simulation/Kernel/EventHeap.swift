@@ -1,3 +1,5 @@
+internal import HistoryChecking
+
 /// A heap of what is due when: the least time first, and of one time what was added first.
 struct EventHeap {
     struct Entry {

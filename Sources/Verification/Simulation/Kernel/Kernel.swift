@@ -1,3 +1,5 @@
+package import HistoryChecking
+
 /// What kind of thing happens; part of the trace.
 package enum EventKind: UInt8, Sendable {
     case loopTask, timer, timeout

@@ -1,3 +1,5 @@
+package import HistoryChecking
+
 /// The clocks of a node: both run a little fast or slow, and the wall clock is wrong besides.
 package struct NodeClock: Sendable {
     /// The true second since 1970 at which every run begins.

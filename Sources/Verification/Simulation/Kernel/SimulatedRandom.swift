@@ -1,4 +1,5 @@
 internal import Foundation
+package import HistoryChecking
 
 /// The simulator's source of random numbers: the same seed gives the same numbers everywhere.
 ///

@@ -1,4 +1,5 @@
 internal import ByteCoding
+internal import HistoryChecking
 internal import PeerMessages
 
 /// A connection that a loop makes to a node for one class of traffic, and what waits on it.

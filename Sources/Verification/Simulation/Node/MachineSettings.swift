@@ -1,3 +1,4 @@
+package import HistoryChecking
 package import Replication
 package import Storage
 

@@ -1,4 +1,5 @@
 package import Catalog
+internal import HistoryChecking
 package import NodeCore
 package import PeerMessages
 internal import Replication

@@ -1,4 +1,5 @@
 internal import ByteCoding
+package import HistoryChecking
 internal import PeerMessages
 internal import TokenPlacement
 

@@ -1,3 +1,4 @@
+internal import HistoryChecking
 internal import Storage
 package import TokenPlacement
 

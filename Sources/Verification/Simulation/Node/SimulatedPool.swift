@@ -1,3 +1,5 @@
+internal import HistoryChecking
+
 /// Threads of a simulated node that may wait for the disk; the steps of a call are events.
 final class SimulatedPool {
     /// A step, which says what comes next.

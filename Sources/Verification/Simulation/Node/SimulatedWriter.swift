@@ -1,3 +1,4 @@
+internal import HistoryChecking
 internal import Storage
 
 /// The writer thread of a simulated node: the steps of its commit cycle are events of their own.

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import HistoryChecking
 internal import Replication
 internal import Storage
 internal import TokenPlacement

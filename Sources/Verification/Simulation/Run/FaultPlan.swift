@@ -1,3 +1,5 @@
+package import HistoryChecking
+
 /// The faults of one run, drawn from its seed: how often which of them strike.
 package struct FaultPlan: Sendable {
     /// The kinds of faults that this run has.

@@ -1,4 +1,5 @@
 internal import Catalog
+package import HistoryChecking
 internal import Storage
 
 /// Between the rows of the workload and those of `Storage`: column 0 has the id 1, and so on.

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import HistoryChecking
 internal import PeerMessages
 internal import Replication
 internal import Storage

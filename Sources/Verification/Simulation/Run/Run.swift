@@ -1,4 +1,5 @@
 internal import Catalog
+internal import HistoryChecking
 internal import NodeCore
 internal import PeerMessages
 internal import Replication
@@ -58,6 +59,8 @@ package final class Run {
         )
         network.log = options.log
         rules = CheckingRules()
+        rules.epochSeconds = NodeClock.epochSeconds
+        rules.score = SimulatedModel.score(of:)
         rules.replicas = ReplicaCounts(shape.replicas)
         rules.skewSeconds = plan.skewMax / 1_000_000_000 + 1
         rules.columns = Array(0..<shape.columnCount)
@@ -276,14 +279,7 @@ package final class Run {
     private var nowSeconds: Int64 { NodeClock.trueSeconds(at: kernel.now) }
 
     private func finalRows() -> [FinalRow] {
-        var names: Set<CellName> = []
-        for operation in history.operations {
-            guard case .write(let rows, _, _) = operation.request else { continue }
-            for row in rows {
-                names.insert(CellName(table: operation.table, key: row.key, column: -1))
-            }
-        }
-        return names.sorted().map { name in
+        history.writtenRows.map { name in
             let table = setup.tables[name.table]
             let partition = PartitionRef(key: Workload.partitionKey(name.key))
             let key = RowKey(table: table.id, token: partition.token, partitionKey: partition.key)

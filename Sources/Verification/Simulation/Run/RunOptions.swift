@@ -1,3 +1,4 @@
+package import HistoryChecking
 internal import Replication
 internal import Storage
 

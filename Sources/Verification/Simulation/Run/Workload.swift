@@ -1,5 +1,6 @@
 internal import Catalog
 internal import ClusterLog
+internal import HistoryChecking
 internal import NodeCore
 internal import PeerMessages
 internal import Storage

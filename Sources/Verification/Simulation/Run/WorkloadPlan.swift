@@ -1,4 +1,5 @@
 package import Catalog
+package import HistoryChecking
 
 /// What the clients of a run do; drawn from its seed.
 package struct WorkloadPlan: Sendable {

@@ -1,4 +1,5 @@
 internal import Catalog
+internal import HistoryChecking
 internal import NodeCore
 internal import PeerMessages
 package import Storage

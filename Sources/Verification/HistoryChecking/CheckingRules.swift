@@ -88,6 +88,10 @@ package struct CheckingRules: Sendable {
     package var anyArrives = false
     /// The age, in seconds, from which on hints may expire.
     package var hintAgeMax: Int64 = 15
+    /// The true second since 1970 at time 0 of the history.
+    package var epochSeconds: Int64 = 1_800_000_000
+    /// The score of a value of the first column.
+    package var score: @Sendable ([UInt8]) -> Float = { _ in .nan }
     /// What a table of the run holds as columns.
     package var columns: [Int] = [0, 1, 2]
 

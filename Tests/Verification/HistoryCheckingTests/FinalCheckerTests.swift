@@ -1,5 +1,5 @@
 import Catalog
-import Simulation
+import HistoryChecking
 import Testing
 
 struct FinalCheckerTests {
@@ -84,7 +84,7 @@ struct FinalCheckerTests {
 
     @Test func `an expired value that is still visible in the end is caught`() {
         var play = Play()
-        let id = play.insert(at: 10, 0...5, until: NodeClock.epochSeconds + 10)
+        let id = play.insert(at: 10, 0...5, until: CheckingRules().epochSeconds + 10)
         #expect(play.brokenInTheEnd([0: [:]]).isEmpty)
         #expect(play.brokenInTheEnd([0: row(id)]).contains(.expiryIsExact))
     }

@@ -1,5 +1,5 @@
 import Catalog
-import Simulation
+import HistoryChecking
 import Testing
 
 struct ReadCheckerTests {
@@ -196,7 +196,7 @@ struct ReadCheckerTests {
     }
 
     @Test func `an expired value is caught, and a missing one before its end too`() {
-        let now = NodeClock.epochSeconds
+        let now = CheckingRules().epochSeconds
         for (seconds, sees, invariant) in [
             (now + 9, true, nil), (now + 11, false, nil), (now + 10, true, .expiryIsExact),
             (now + 9, false, .acknowledgedIsSeen),
@@ -209,7 +209,7 @@ struct ReadCheckerTests {
     }
 
     @Test func `within the skew an expiry may be seen either way`() {
-        let now = NodeClock.epochSeconds
+        let now = CheckingRules().epochSeconds
         for sees in [true, false] {
             var play = Play()
             play.rules.skewSeconds = 5
@@ -225,7 +225,7 @@ struct ReadCheckerTests {
     }
 
     @Test func `what an expired value covered does not come back`() {
-        let now = NodeClock.epochSeconds
+        let now = CheckingRules().epochSeconds
         var play = Play()
         let first = play.insert(at: 10, 0...5)
         play.insert(at: 20, 6...9, until: now + 1)
@@ -249,9 +249,9 @@ struct ReadCheckerTests {
         var play = Play()
         let first = play.insert(at: 10, 0...5)
         let second = play.insert(at: 20, 6...9)
-        play.score([0: SimulatedModel.score(of: Play.value(second, 0))], 20...25)
+        play.score([0: testScore(Play.value(second, 0))], 20...25)
         #expect(play.broken.isEmpty)
-        play.score([0: SimulatedModel.score(of: Play.value(first, 0))], 30...35)
+        play.score([0: testScore(Play.value(first, 0))], 30...35)
         play.score([0: 1.5], 40...45)
         play.score([0: nil], 50...55)
         #expect(play.broken == [.scoresAreOfRows, .scoresAreOfRows, .scoresAreOfRows])

@@ -1,5 +1,5 @@
 import Catalog
-import Simulation
+import HistoryChecking
 import Testing
 
 struct ReplicaCountsTests {

@@ -86,9 +86,13 @@ package struct HistoryChecker {
         if let now = operation.nowSeconds { return (now, now) }
         let end = operation.returned ?? operation.invoked
         return (
-            NodeClock.trueSeconds(at: operation.invoked) - rules.skewSeconds,
-            NodeClock.trueSeconds(at: end) + rules.skewSeconds
+            trueSeconds(at: operation.invoked) - rules.skewSeconds,
+            trueSeconds(at: end) + rules.skewSeconds
         )
+    }
+
+    private func trueSeconds(at time: Nanoseconds) -> Int64 {
+        rules.epochSeconds + time / 1_000_000_000
     }
 
     private mutating func check(_ operation: Operation, _ key: Int, _ row: VisibleRow) {
@@ -113,7 +117,7 @@ package struct HistoryChecker {
             if let score = operation.scores[key].flatMap({ $0 }) {
                 let cell = CellName(table: operation.table, key: key, column: 0)
                 let scored = cells.writes[cell, default: []].map(\.version).first {
-                    $0.rank != .deletion && SimulatedModel.score(of: $0.value) == score
+                    $0.rank != .deletion && rules.score($0.value) == score
                 }
                 guard let scored else {
                     let text = "key \(key) scored \(score), the score of no value ever written"

@@ -131,6 +131,18 @@ package struct History: Sendable {
     /// An empty history.
     package init() {}
 
+    /// The tables and keys that any operation writes to, sorted.
+    package var writtenRows: [(table: Int, key: Int)] {
+        var names: Set<CellName> = []
+        for operation in operations {
+            guard case .write(let rows, _, _) = operation.request else { continue }
+            for row in rows {
+                names.insert(CellName(table: operation.table, key: row.key, column: -1))
+            }
+        }
+        return names.sorted().map { ($0.table, $0.key) }
+    }
+
     /// The id of the next operation.
     package var nextID: Int { operations.count }
 
