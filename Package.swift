@@ -90,6 +90,7 @@ let package = Package(
         .executable(name: "martlet", targets: ["MartletCLI"]),
         .executable(name: "martlet-bench", targets: ["MartletBench"]),
         .executable(name: "martlet-sim", targets: ["MartletSim"]),
+        .executable(name: "martlet-chaos", targets: ["MartletChaos"]),
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", exact: "0.2.0"),
@@ -301,6 +302,14 @@ let package = Package(
             "MartletSim",
             in: "martlet-sim",
             ["HistoryChecking", "NodeSimulation", "Simulation", argumentParser]
+        ),
+        program(
+            "MartletChaos",
+            in: "martlet-chaos",
+            [
+                "Catalog", "HistoryChecking", "Martlet", "Simulation", argumentParser, nioCore,
+                nioPosix,
+            ]
         ),
         program(
             "MartletBench",

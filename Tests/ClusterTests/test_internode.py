@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import struct
+import zlib
 from typing import Iterator
 
 import pytest
@@ -29,7 +30,7 @@ def dial(ring: Ring, node: int = 2) -> socket.socket:
     return socket.create_connection((ring.address(node), ring.internode_port), 5)
 
 
-def handshake(cluster: bytes, node: bytes, traffic_class: int = 1, version: int = 1) -> bytes:
+def handshake(cluster: bytes, node: bytes, traffic_class: int = 1, version: int = 2) -> bytes:
     return MAGIC + bytes([version, traffic_class]) + cluster + node
 
 
@@ -71,7 +72,7 @@ def test_noise_after_a_good_handshake(ring: Ring):
             body = dice.randbytes(dice.randrange(1, 400))
             length = len(body) if attempt % 2 else dice.choice((0, 1, 2**31, 2**32 - 1))
             try:
-                connection.sendall(struct.pack(">I", length) + body)
+                connection.sendall(struct.pack(">II", length, zlib.crc32(body)) + body)
             except OSError:
                 pass
 

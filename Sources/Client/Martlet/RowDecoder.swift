@@ -144,7 +144,8 @@ struct CellDecoder: Decoder, SingleValueDecodingContainer {
             case is CQLValueBox.Type: CQLValueBox(value: try reading { try cell.value() })
             default: nil
             }
-        if let value = special as? Value { return value }
+        // Without the first test, nil would be taken for the null of an optional type.
+        if let special, let value = special as? Value { return value }
         return try Value(from: self)
     }
 

@@ -13,7 +13,7 @@ internal import TokenPlacement
 /// A cluster id of zeros is that of a node that has not joined yet.
 struct Handshake: Equatable {
     static let magic: UInt32 = 0x4D52_544C
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     static let byteCount = 38
     static let noCluster = NodeID(high: 0, low: 0)
 
@@ -46,7 +46,9 @@ struct Handshake: Equatable {
         }
         let version = try reader.readUInt8("version")
         guard version == Self.version else {
-            throw .invalid(what: "handshake: version \(version), this program speaks 1")
+            throw .invalid(
+                what: "handshake: version \(version), this program speaks \(Self.version)"
+            )
         }
         let rawClass = try reader.readUInt8("traffic class")
         guard let trafficClass = TrafficClass(rawValue: rawClass) else {
@@ -123,7 +125,7 @@ protocol PeerConnectionOwner: AnyObject {
 
 /// One connection between two nodes, of one traffic class; a handler of its channel.
 ///
-/// After the handshake both sides send frames: length u32, then the message.
+/// After the handshake both sides send frames (``PeerFrame``).
 package final class PeerConnection: ChannelInboundHandler {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
@@ -186,9 +188,13 @@ package final class PeerConnection: ChannelInboundHandler {
             message: message
         ).encoded()
         guard bytes.count <= frameBytesMax else { return nil }
-        var buffer = outgoing ?? context.channel.allocator.buffer(capacity: bytes.count + 4)
+        var buffer =
+            outgoing
+            ?? context.channel.allocator.buffer(capacity: bytes.count + PeerFrame.headerBytes)
         outgoing = nil
-        buffer.writeInteger(UInt32(bytes.count))
+        let header = PeerFrame.header(of: bytes)
+        buffer.writeInteger(header.length)
+        buffer.writeInteger(header.checksum)
         buffer.writeBytes(bytes)
         outgoing = buffer
         scheduleFlush(context)
@@ -339,9 +345,13 @@ package final class PeerConnection: ChannelInboundHandler {
         guard length <= frameBytesMax else {
             throw .overLimit(what: "frame", limit: frameBytesMax, actual: Int(length))
         }
-        guard received.readableBytes >= 4 + Int(length) else { return nil }
+        guard received.readableBytes >= PeerFrame.headerBytes + Int(length) else { return nil }
         received.moveReaderIndex(forwardBy: 4)
-        return received.readBytes(length: Int(length))
+        guard let checksum = received.readInteger(as: UInt32.self),
+            let message = received.readBytes(length: Int(length))
+        else { return nil }
+        try PeerFrame.check(message, checksum: checksum)
+        return message
     }
 
     private func scheduleFlush(_ context: ChannelHandlerContext) {

@@ -1,6 +1,6 @@
 package import ByteCoding
-package import Catalog
-package import ClusterLog
+internal import Catalog
+internal import ClusterLog
 internal import Storage
 internal import TokenPlacement
 

@@ -1,8 +1,8 @@
 package import Catalog
 package import Coordination
 package import PeerMessages
-package import Replication
-package import TokenPlacement
+internal import Replication
+internal import TokenPlacement
 
 /// Times and bounds of coordinated requests.
 package struct RequestSettings: Sendable {

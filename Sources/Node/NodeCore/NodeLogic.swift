@@ -1,9 +1,9 @@
 package import Catalog
 package import ClusterLog
-package import Coordination
+internal import Coordination
 package import Gossip
 internal import PeerMessages
-package import Replication
+internal import Replication
 internal import Storage
 package import TokenPlacement
 

@@ -1,7 +1,7 @@
 package import Catalog
 package import Coordination
-package import PeerMessages
-package import TokenPlacement
+internal import PeerMessages
+internal import TokenPlacement
 
 /// Asks for one page of a table's rows in the order of their tokens.
 package struct ScanPageRequest: Sendable {

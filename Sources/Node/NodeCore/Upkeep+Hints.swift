@@ -31,7 +31,8 @@ extension Upkeep {
             next: view.state.nextTableID
         )
         feedHints { dispatcher, now, actions in
-            for node in view.alive.sorted() where node != view.node {
+            // This node too: its own replica may have lacked the time, or the room, for a write.
+            for node in view.alive.union([view.node]).sorted() {
                 dispatcher.aliveChanged(node, isAlive: true, now: now, actions: &actions)
             }
         }
@@ -91,6 +92,18 @@ extension Upkeep {
     }
 
     private func send(_ mutations: [Mutation], to node: NodeID) {
+        guard node != self.node else {
+            replica.write(mutations) { [weak self] result in
+                self?.feedHints { dispatcher, now, actions in
+                    switch result {
+                    case .success: dispatcher.acknowledged(by: node, now: now, actions: &actions)
+                    case .failure(let failure):
+                        dispatcher.failed(at: node, failure.code, now: now, actions: &actions)
+                    }
+                }
+            }
+            return
+        }
         environment.request(.write(mutations), to: node, class: .hints, timeout: .seconds(10)) {
             [weak self] result in
             switch result.map(\.message) {

@@ -1,10 +1,10 @@
-package import Catalog
-package import Coordination
-package import PeerMessages
-package import Replication
+internal import Catalog
+internal import Coordination
+internal import PeerMessages
+internal import Replication
 internal import Storage
 internal import SystemTables
-package import TokenPlacement
+internal import TokenPlacement
 
 /// What a node does for its rows besides answering: hands over hints, compares and repairs its
 /// slices, sweeps what is safe to forget, rebuilds what its disk lost, finishes logged batches.

@@ -1,5 +1,5 @@
 internal import Catalog
-package import Replication
+internal import Replication
 package import Storage
 internal import TokenPlacement
 

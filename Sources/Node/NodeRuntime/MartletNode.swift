@@ -14,7 +14,7 @@ internal import OnnxScoring
 internal import PeerMessages
 internal import Replication
 internal import RocksStorage
-package import ServiceLifecycle
+internal import ServiceLifecycle
 internal import TokenPlacement
 
 /// A whole node: opens its storage, joins or founds a cluster, serves until it is told to stop.

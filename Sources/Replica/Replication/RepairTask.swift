@@ -1,4 +1,4 @@
-package import Catalog
+internal import Catalog
 package import TokenPlacement
 
 /// One slice that is to be repaired or rebuilt now.

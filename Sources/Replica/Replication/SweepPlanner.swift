@@ -1,4 +1,4 @@
-package import Catalog
+internal import Catalog
 package import TokenPlacement
 
 /// A slice that is to be swept now.

@@ -88,6 +88,9 @@ package struct CheckingRules: Sendable {
     package var anyArrives = false
     /// The age, in seconds, from which on hints may expire.
     package var hintAgeMax: Int64 = 15
+    /// Whether a refused write may come about all the same: a request that arrives twice can be
+    /// refused first and done then.
+    package var refusedMayAppear = false
     /// The true second since 1970 at time 0 of the history.
     package var epochSeconds: Int64 = 1_800_000_000
     /// The score of a value of the first column.

@@ -196,7 +196,7 @@ package struct HistoryChecker {
             return .failure(Problem(invariant: .noInventedValue, text: text))
         }
         let writer = history.operations[origin.write.operation]
-        if case .refused(let text) = writer.outcome {
+        if case .refused(let text) = writer.outcome, !rules.refusedMayAppear {
             let text = "\(name), whose write was refused: \(text)"
             return .failure(Problem(invariant: .refusedStaysAbsent, text: text))
         }
@@ -242,7 +242,7 @@ package struct HistoryChecker {
     func nulls(_ cell: CellName, before end: Nanoseconds, latest: Int64) -> [Version] {
         cells.writes[cell, default: []].filter { write in
             let writer = history.operations[write.operation]
-            if case .refused = writer.outcome { return false }
+            if case .refused = writer.outcome, !rules.refusedMayAppear { return false }
             return writer.invoked <= end && write.version.mayBeNull(until: latest)
         }.map(\.version)
     }

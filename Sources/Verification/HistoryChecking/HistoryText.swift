@@ -34,6 +34,7 @@ package enum HistoryText {
             }
         return "#\(operation.id) client \(operation.client) node \(operation.node) "
             + "[\(operation.invoked.secondsText) - \(end)] \(operation.level) "
+            + (operation.nowSeconds.map { "now \($0) " } ?? "")
             + "\(request(operation, key)) -> \(outcome)\(result(operation, key))"
     }
 

@@ -70,7 +70,6 @@ struct SoakCommand: AsyncParsableCommand {
             var operations = 0
             var events = 0
             var failures: [(seed: UInt64, text: String)] = []
-            var unnoticedFlips = 0
         }
 
         let state: Mutex<State>
@@ -123,7 +122,6 @@ struct SoakCommand: AsyncParsableCommand {
             state.runs += 1
             state.operations += report.operations.begun
             state.events += report.events
-            state.unnoticedFlips += report.unnoticedFlips
             guard !report.violations.isEmpty else { return }
             let lines =
                 [report.line] + report.violations.map(\.description)

@@ -52,6 +52,7 @@ struct ValueTests {
     ) async throws {
         let row = try await echo(value, as: type)
         #expect(try row.get("v", as: Value.self) == value, sourceLocation: sourceLocation)
+        #expect(try row.get("v", as: Value?.self) == value, sourceLocation: sourceLocation)
     }
 
     @Test func `numbers keep their values`() async throws {

@@ -311,7 +311,7 @@ struct InternodeTests {
             let node = NodeID(high: 0, low: 8)
             for bytes in [
                 [UInt8](repeating: 0xFF, count: 100), RawClient.handshake(node, magic: "HTTP"),
-                RawClient.handshake(node, version: 2), RawClient.handshake(node, class: 9),
+                RawClient.handshake(node, version: 1), RawClient.handshake(node, class: 9),
             ] {
                 let client = try await RawClient.connect(to: two)
                 try await client.send(bytes)
@@ -327,10 +327,28 @@ struct InternodeTests {
             for body in [[UInt8](), [99], [UInt8](repeating: 0xFF, count: 40)] {
                 let client = try await RawClient.connect(to: two)
                 try await client.send(RawClient.handshake(NodeID(high: 0, low: 8)))
-                try await client.send([0, 0, 0, UInt8(body.count)] + body)
+                try await client.send(RawClient.frame(body))
                 #expect(try await eventually { client.isClosed })
             }
             #expect(try await one.request(try fetch(1), to: second).get() == .modelBytes([1]))
+        }
+    }
+
+    @Test
+    func `a frame with a flipped bit closes its connection, wherever the bit is`() async throws {
+        try await withPair { one, two in
+            let frame = RawClient.frame(try fetch(1), correlation: 1)
+            // A flipped bit of the length makes a frame that is over the limit, or ends too early.
+            for place in [0, 4, 7, 8, frame.count / 2, frame.count - 1] {
+                let client = try await RawClient.connect(to: two)
+                try await client.send(RawClient.handshake(NodeID(high: 0, low: 8)))
+                #expect(try await eventually { try await client.received.count == 35 })
+                var damaged = frame
+                damaged[place] ^= 0x40
+                try await client.send(damaged)
+                #expect(try await eventually { client.isClosed }, "byte \(place)")
+                #expect(try await client.received.count == 35)
+            }
         }
     }
 

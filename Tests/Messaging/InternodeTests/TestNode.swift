@@ -223,7 +223,7 @@ final class RawClient: ChannelInboundHandler, Sendable {
         _ node: NodeID,
         cluster: NodeID = TestNode.cluster,
         magic: String = "MRTL",
-        version: UInt8 = 1,
+        version: UInt8 = 2,
         class trafficClass: UInt8 = 2
     ) -> [UInt8] {
         Array(magic.utf8) + [version, trafficClass] + cluster.bytes + node.bytes
@@ -231,8 +231,16 @@ final class RawClient: ChannelInboundHandler, Sendable {
 
     /// A message in its frame.
     static func frame(_ message: PeerMessage, correlation: UInt64) -> [UInt8] {
-        let bytes = PeerEnvelope(epoch: Epoch(1), correlation: correlation, message: message)
-            .encoded()
-        return withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { Array($0) } + bytes
+        frame(
+            PeerEnvelope(epoch: Epoch(1), correlation: correlation, message: message).encoded()
+        )
+    }
+
+    /// Bytes in a frame, whatever they are.
+    static func frame(_ bytes: [UInt8]) -> [UInt8] {
+        let header = PeerFrame.header(of: bytes)
+        return [header.length, header.checksum].flatMap { number in
+            withUnsafeBytes(of: number.bigEndian) { Array($0) }
+        } + bytes
     }
 }

@@ -142,9 +142,10 @@ final class Link {
         }
     }
 
-    /// The correlation stands behind kind and epoch.
+    /// The correlation stands behind the frame's header, kind and epoch.
     private func isOneWay(_ frame: [UInt8]) -> Bool {
-        frame.count < 17 || frame[9..<17].allSatisfy { $0 == 0 }
+        let place = PeerFrame.headerBytes + 9
+        return frame.count < place + 8 || frame[place..<place + 8].allSatisfy { $0 == 0 }
     }
 
     // MARK: The other side

@@ -174,7 +174,9 @@ package final class SimulatedLoop: LoopEnvironment, @unchecked Sendable {
     }
 
     func encode(_ message: PeerMessage, _ correlation: UInt64) -> [UInt8] {
-        PeerEnvelope(epoch: epoch, correlation: correlation, message: message).encoded()
+        SimulatedNetwork.frame(
+            PeerEnvelope(epoch: epoch, correlation: correlation, message: message)
+        )
     }
 
     /// The links in a fixed order, for faults.

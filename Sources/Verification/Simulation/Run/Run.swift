@@ -63,6 +63,7 @@ package final class Run {
         rules.score = SimulatedModel.score(of:)
         rules.replicas = ReplicaCounts(shape.replicas)
         rules.skewSeconds = plan.skewMax / 1_000_000_000 + 1
+        rules.refusedMayAppear = plan.network.hitsRequests && plan.network.duplication > 0
         rules.columns = Array(0..<shape.columnCount)
         if shape.tableCount > 1 { rules.periodicTables = [1] }
         rules.periodicWindow = .seconds(90)
@@ -163,6 +164,12 @@ package final class Run {
         let injector = FaultInjector(plan, self, root.forked("faults"))
         self.injector = injector
         network.hintsWillGo = { [unowned self] life, keys in checkHints(life, keys) }
+        network.rangeWillGo = { [unowned self] life, range in
+            // Slices that are damaged go whole, with rows that came after the damage; a dropped table
+            // is a shorter prefix.
+            guard range.lower.count > RowKey.tablePrefix(TableID(0)).count else { return }
+            history.diskLosses.append((kernel.now, life.node))
+        }
         injector.prepare()
         for node in nodes {
             prepareDisk(of: node, isReplacement: false)
@@ -325,7 +332,6 @@ package final class Run {
             virtualTime: kernel.now,
             events: kernel.eventCount,
             frames: network.frameCount,
-            unnoticedFlips: network.unnoticedFlips,
             faultCount: injector.counts.values.reduce(0, +),
             trace: kernel.trace,
             violations: violations

@@ -69,8 +69,6 @@ package struct RunReport: Sendable {
     package var events: Int
     /// Frames that were sent.
     package var frames: Int
-    /// Flipped bits in frames that no decoder noticed.
-    package var unnoticedFlips: Int
     /// The faults that struck.
     package var faultCount: Int
     /// The hash of all that happened.

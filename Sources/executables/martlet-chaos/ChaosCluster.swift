@@ -1,0 +1,189 @@
+internal import Foundation
+internal import Martlet
+
+/// Nodes whose connections to each other all go through a proxy.
+actor ChaosCluster {
+    nonisolated let size: Int
+    nonisolated let links: LinkProxy
+    private let nodes: [ChaosNode]
+    private var isStopped = false
+
+    /// A cluster in an empty folder; nothing runs yet.
+    init(size: Int, folder: URL, program: URL) async throws {
+        self.size = size
+        nodes = (0..<size).map { index in
+            ChaosNode(
+                index: index,
+                folder: folder.appendingPathComponent("node\(index + 1)"),
+                program: program
+            )
+        }
+        links = LinkProxy(size: size)
+        for node in nodes {
+            let data = node.folder.appendingPathComponent("data")
+            try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+            try Data(Self.configuration(node, size).utf8)
+                .write(to: node.folder.appendingPathComponent("node.yaml"))
+        }
+    }
+
+    /// Small limits, so that minutes reach what otherwise takes days: hints expire, repair comes
+    /// round, and tombstones are swept.
+    private static func configuration(_ node: ChaosNode, _ size: Int) -> String {
+        """
+        cluster_name: chaos
+        data_directory: "\(node.folder.appendingPathComponent("data").path)"
+        listen_address: \(node.address)
+        native_port: \(ChaosPorts.native)
+        internode_port: \(ChaosPorts.internode)
+        advertised_internode_port: \(ChaosPorts.advertised)
+        seeds: [\(node.index == 0 ? "" : "\"127.0.0.1:\(ChaosPorts.advertised)\"")]
+        bootstrap: {expected_nodes: \(size), slice_count: 256}
+        threads: {event_loops: 1, inference: 1, read_pool: 1}
+        memory: {limit_mib: 256}
+        hints: {window_s: 20}
+        repair: {interval_s: 20, kib_per_second: 4096}
+        """
+    }
+
+    nonisolated var contactPoints: [String] {
+        (0..<size).map { "\(ChaosNode.address($0)):\(ChaosPorts.native)" }
+    }
+
+    // MARK: Processes
+
+    /// Starts all nodes for the first time, and tells the proxy who is who.
+    func found() async throws {
+        try await links.listen()
+        for node in nodes { try node.start(arguments: node.index == 0 ? ["--bootstrap"] : []) }
+        try await whole(within: .seconds(60))
+        var configuration = ClientConfiguration(contactPoints: contactPoints)
+        configuration.requestTimeout = .seconds(10)
+        let client = try await MartletClient.connect(configuration)
+        for row in try await client.query(Self.statusQuery, as: StatusRow.self) {
+            guard let index = nodes.firstIndex(where: { $0.address == row.address }) else {
+                continue
+            }
+            links.identify(row.node, as: index)
+        }
+        await client.close()
+    }
+
+    /// The nodes that run and are not paused.
+    var running: [Int] {
+        nodes.filter { $0.pid != nil && !$0.isPaused }.map(\.index)
+    }
+
+    func kill(_ index: Int) { nodes[index].stop(signal: SIGKILL) }
+    func terminate(_ index: Int) { nodes[index].stop(signal: SIGTERM) }
+    func pause(_ index: Int) { nodes[index].pause() }
+    func resume(_ index: Int) { nodes[index].resume() }
+
+    func start(_ index: Int) throws {
+        guard !isStopped, nodes[index].pid == nil else { return }
+        try nodes[index].start()
+    }
+
+    /// What processes did that nobody asked for.
+    func deaths() -> [String] {
+        for node in nodes { node.checkDeath() }
+        return nodes.flatMap(\.deaths)
+    }
+
+    /// Lets every node run again, over links without faults.
+    func heal() throws {
+        links.healAll()
+        for node in nodes {
+            node.resume()
+            node.checkDeath()
+            try start(node.index)
+        }
+    }
+
+    /// Ends all processes at once.
+    func stop() {
+        isStopped = true
+        for node in nodes { node.stop(signal: SIGKILL) }
+    }
+
+    // MARK: What nodes know
+
+    private static let statusQuery = "SELECT node, address, status FROM system_martlet.nodes"
+
+    private struct StatusRow: Decodable {
+        var node: UUID
+        var address: String
+        var status: String
+    }
+
+    private struct HintRow: Decodable {
+        var count: Int64
+    }
+
+    /// Waits until every node holds all to be alive and keeps no hints for others.
+    func whole(within limit: Duration) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        var reason = ""
+        while clock.now < deadline {
+            reason = ""
+            for node in nodes where reason.isEmpty {
+                do {
+                    reason = try await Self.whatIsMissing(at: node.place, size)
+                } catch {
+                    reason = "\(node.place): \(error)"
+                }
+            }
+            if reason.isEmpty { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw ChaosNode.Failure.cannotStart("after \(limit) the cluster is not whole: \(reason)")
+    }
+
+    private static func whatIsMissing(at place: String, _ size: Int) async throws -> String {
+        var configuration = ClientConfiguration(contactPoints: [place])
+        configuration.asksContactPointOnly = true
+        configuration.requestTimeout = .seconds(2)
+        let client = try await MartletClient.connect(configuration)
+        defer { Task { await client.close() } }
+        let rows = try await client.query(statusQuery, as: StatusRow.self, consistency: .one)
+        let missing = rows.filter { $0.status != "UN" }
+        if rows.count < size { return "\(place) knows \(rows.count) of \(size) nodes" }
+        if let row = missing.first { return "\(place) holds \(row.address) to be \(row.status)" }
+        let hints = try await client.query(
+            "SELECT count FROM system_martlet.hints",
+            as: HintRow.self,
+            consistency: .one
+        )
+        let count = hints.reduce(0) { $0 + $1.count }
+        return count > 0 ? "\(place) keeps \(count) hints" : ""
+    }
+
+    // MARK: Resources
+
+    /// What the processes take now; nil for those that do not run.
+    func samples() -> [ProcessSample?] { nodes.map { $0.pid.flatMap(ProcessSample.init) } }
+}
+
+/// What a process takes.
+struct ProcessSample: Sendable {
+    var residentKiB: Int
+    var threads: Int
+    var handles: Int
+
+    init?(pid: Int32) {
+        guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
+            let handles = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")
+        else { return nil }
+        func field(_ name: String) -> Int? {
+            status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
+                .flatMap { line in
+                    line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }
+                }
+        }
+        guard let resident = field("VmRSS"), let threads = field("Threads") else { return nil }
+        residentKiB = resident
+        self.threads = threads
+        self.handles = handles.count
+    }
+}
