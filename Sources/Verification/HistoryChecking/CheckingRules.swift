@@ -88,6 +88,8 @@ package struct CheckingRules: Sendable {
     package var anyArrives = false
     /// The age, in seconds, from which on hints may expire.
     package var hintAgeMax: Int64 = 15
+    /// How long after its expiry a value stays on disk at least, in seconds.
+    package var sweptAfterSeconds: Int64 = 0
     /// Whether a refused write may come about all the same: a request that arrives twice can be
     /// refused first and done then.
     package var refusedMayAppear = false

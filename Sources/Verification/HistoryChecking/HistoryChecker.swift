@@ -83,8 +83,12 @@ package struct HistoryChecker {
     }
 
     private func window(_ operation: Operation) -> (earliest: Int64, latest: Int64) {
-        if let now = operation.nowSeconds { return (now, now) }
         let end = operation.returned ?? operation.invoked
+        if let now = operation.nowSeconds {
+            // What expired long before a slow read came to it may be swept.
+            let swept = trueSeconds(at: end) + rules.skewSeconds - rules.sweptAfterSeconds
+            return (now, max(now, swept))
+        }
         return (
             trueSeconds(at: operation.invoked) - rules.skewSeconds,
             trueSeconds(at: end) + rules.skewSeconds

@@ -80,7 +80,7 @@ package struct NodeProgram: SubjectProgram {
         settings.requests.scanBytesMax = 4096
         settings.schemaTimeout = .seconds(3)
         settings.upkeep.hints.windowSeconds = tuning.hintWindowSeconds
-        settings.upkeep.hints.skewMarginSeconds = 11
+        settings.upkeep.hints.skewMarginSeconds = SimulatedNode.clockMarginSeconds
         settings.upkeep.hints.bytesPerTargetMax = tuning.hintBytesPerTarget
         settings.upkeep.hints.pageRowsMax = 16
         settings.upkeep.hints.pauseMax = .seconds(8)
@@ -88,7 +88,7 @@ package struct NodeProgram: SubjectProgram {
         settings.upkeep.repair.intervalSeconds = tuning.repairIntervalSeconds
         settings.upkeep.repair.sweepIntervalSeconds = tuning.sweepIntervalSeconds
         settings.upkeep.repair.hintWindowSeconds = tuning.hintWindowSeconds
-        settings.upkeep.repair.skewMarginSeconds = 11
+        settings.upkeep.repair.skewMarginSeconds = SimulatedNode.clockMarginSeconds
         settings.upkeep.repair.markCoverSeconds = 2
         settings.upkeep.hints.markCoverSeconds = 2
         settings.upkeep.repair.retrySeconds = 5

@@ -63,6 +63,7 @@ package final class Run {
         rules.score = SimulatedModel.score(of:)
         rules.replicas = ReplicaCounts(shape.replicas)
         rules.skewSeconds = plan.skewMax / 1_000_000_000 + 1
+        rules.sweptAfterSeconds = SimulatedNode.clockMarginSeconds
         rules.refusedMayAppear = plan.network.hitsRequests && plan.network.duplication > 0
         rules.columns = Array(0..<shape.columnCount)
         if shape.tableCount > 1 { rules.periodicTables = [1] }
