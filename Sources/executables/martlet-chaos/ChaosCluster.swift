@@ -5,31 +5,42 @@ internal import Martlet
 actor ChaosCluster {
     nonisolated let size: Int
     nonisolated let links: LinkProxy
+    nonisolated let contactPoints: [String]
     private let nodes: [ChaosNode]
     private var isStopped = false
 
     /// A cluster in an empty folder; nothing runs yet.
-    init(size: Int, folder: URL, program: URL) async throws {
+    ///
+    /// - Parameters:
+    ///   - size: how many nodes.
+    ///   - network: the first three numbers of the nodes' addresses; they end in 1, 2 and so on.
+    ///   - folder: where each node gets a folder of its own.
+    ///   - program: `martletd`.
+    /// - Throws: what the file system says.
+    init(size: Int, network: String, folder: URL, program: URL) async throws {
         self.size = size
-        nodes = (0..<size).map { index in
+        let addresses = (1...size).map { "\(network).\($0)" }
+        nodes = addresses.enumerated().map { index, address in
             ChaosNode(
                 index: index,
+                address: address,
                 folder: folder.appendingPathComponent("node\(index + 1)"),
                 program: program
             )
         }
-        links = LinkProxy(size: size)
+        links = LinkProxy(addresses: addresses)
+        contactPoints = addresses.map { "\($0):\(ChaosPorts.native)" }
         for node in nodes {
             let data = node.folder.appendingPathComponent("data")
             try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
-            try Data(Self.configuration(node, size).utf8)
+            try Data(Self.configuration(node, addresses).utf8)
                 .write(to: node.folder.appendingPathComponent("node.yaml"))
         }
     }
 
     /// Small limits, so that minutes reach what otherwise takes days: hints expire, repair comes
     /// round, and tombstones are swept.
-    private static func configuration(_ node: ChaosNode, _ size: Int) -> String {
+    private static func configuration(_ node: ChaosNode, _ addresses: [String]) -> String {
         """
         cluster_name: chaos
         data_directory: "\(node.folder.appendingPathComponent("data").path)"
@@ -37,17 +48,13 @@ actor ChaosCluster {
         native_port: \(ChaosPorts.native)
         internode_port: \(ChaosPorts.internode)
         advertised_internode_port: \(ChaosPorts.advertised)
-        seeds: [\(node.index == 0 ? "" : "\"127.0.0.1:\(ChaosPorts.advertised)\"")]
-        bootstrap: {expected_nodes: \(size), slice_count: 256}
+        seeds: [\(node.index == 0 ? "" : "\"\(addresses[0]):\(ChaosPorts.advertised)\"")]
+        bootstrap: {expected_nodes: \(addresses.count), slice_count: 256}
         threads: {event_loops: 1, inference: 1, read_pool: 1}
         memory: {limit_mib: 256}
         hints: {window_s: 20}
         repair: {interval_s: 20, kib_per_second: 4096}
         """
-    }
-
-    nonisolated var contactPoints: [String] {
-        (0..<size).map { "\(ChaosNode.address($0)):\(ChaosPorts.native)" }
     }
 
     // MARK: Processes

@@ -15,6 +15,7 @@ final class ChaosNode {
 
     /// The node's place, from 0.
     let index: Int
+    let address: String
     let folder: URL
     private let program: URL
     private var process: Process?
@@ -23,16 +24,13 @@ final class ChaosNode {
     /// How often the process ended without being asked to.
     private(set) var deaths: [String] = []
 
-    init(index: Int, folder: URL, program: URL) {
+    init(index: Int, address: String, folder: URL, program: URL) {
         self.index = index
+        self.address = address
         self.folder = folder
         self.program = program
     }
 
-    /// The address of a node of the given place.
-    static func address(_ index: Int) -> String { "127.0.0.\(index + 1)" }
-
-    var address: String { Self.address(index) }
     var place: String { "\(address):\(ChaosPorts.native)" }
     var logFile: URL { folder.appendingPathComponent("martletd.log") }
     var pid: Int32? { process.flatMap { $0.isRunning ? $0.processIdentifier : nil } }

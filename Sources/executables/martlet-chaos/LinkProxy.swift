@@ -19,21 +19,20 @@ struct LinkFault: Hashable, Sendable {
 final class LinkProxy: @unchecked Sendable {
     /// All state is of this one loop.
     fileprivate let loop: any EventLoop
-    private let size: Int
+    private let addresses: [String]
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private var places: [UUID: Int] = [:]
     private var faults: [Int: LinkFault] = [:]
     private var tunnels: [ObjectIdentifier: Tunnel] = [:]
 
-    init(size: Int) {
-        self.size = size
+    init(addresses: [String]) {
+        self.addresses = addresses
         loop = group.next()
     }
 
     /// Listens in the place of every node.
     func listen() async throws {
-        for index in 0..<size {
-            let address = ChaosNode.address(index)
+        for (index, address) in addresses.enumerated() {
             _ = try await ServerBootstrap(group: group)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
@@ -58,7 +57,7 @@ final class LinkProxy: @unchecked Sendable {
     /// Changes what is wrong with the bytes from one node to another.
     func set(_ fault: LinkFault, from source: Int, to target: Int) {
         loop.execute {
-            self.faults[source * self.size + target] = fault
+            self.faults[source * self.addresses.count + target] = fault
             for tunnel in self.tunnels.values { tunnel.faultsChanged() }
         }
     }
@@ -82,11 +81,13 @@ final class LinkProxy: @unchecked Sendable {
         }
     }
 
+    fileprivate func address(_ index: Int) -> String { addresses[index] }
+
     fileprivate func place(of node: UUID) -> Int? { places[node] }
 
     fileprivate func fault(from source: Int?, to target: Int?) -> LinkFault {
         guard let source, let target else { return LinkFault() }
-        return faults[source * size + target] ?? LinkFault()
+        return faults[source * addresses.count + target] ?? LinkFault()
     }
 
     fileprivate func ended(_ tunnel: Tunnel) { tunnels[ObjectIdentifier(tunnel)] = nil }
@@ -130,7 +131,7 @@ private final class Tunnel: @unchecked Sendable {
                     try channel.pipeline.syncOperations.addHandler(TunnelEnd(self, isFront: false))
                 }
             }
-            .connect(host: ChaosNode.address(target), port: ChaosPorts.internode)
+            .connect(host: proxy.address(target), port: ChaosPorts.internode)
             .assumeIsolated()
             .whenComplete { [self] result in
                 switch result {

@@ -30,6 +30,11 @@ struct MartletChaos: AsyncParsableCommand {
     @Option(help: "Operations per second, at the most.")
     var rate = 500
 
+    @Option(
+        help: "Where the nodes' addresses are on loopback: three numbers, the first of them 127."
+    )
+    var network = "127.0.0"
+
     @Option(help: "The folder that holds martletd; that of this program if not given.")
     var build: String?
 
@@ -60,6 +65,9 @@ struct MartletChaos: AsyncParsableCommand {
         guard (1...10_000).contains(rate) else {
             throw ValidationError("--rate is \(rate): give 1 to 10000")
         }
+        let numbers = network.split(separator: ".", omittingEmptySubsequences: false)
+        guard numbers.count == 3, numbers.first == "127", numbers.allSatisfy({ UInt8($0) != nil })
+        else { throw ValidationError("--network is \(network): give 127.0.1, say") }
         guard Consistency(rawValue: sentLevel) != nil else {
             throw ValidationError("--sent-level is \(sentLevel): give ONE or QUORUM, say")
         }
@@ -82,7 +90,12 @@ struct MartletChaos: AsyncParsableCommand {
         }
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         print("\(nodes) nodes for \(seconds) s, seed \(seed), in \(folder.path)")
-        let cluster = try await ChaosCluster(size: nodes, folder: folder, program: program)
+        let cluster = try await ChaosCluster(
+            size: nodes,
+            network: network,
+            folder: folder,
+            program: program
+        )
         let interruption = stopOnInterrupt(cluster)
         defer { interruption.forEach { $0.cancel() } }
         let violations: [String]
