@@ -22,26 +22,6 @@ package struct RepairSchedule: Sendable {
         package var isDone: Bool { repaired + incomplete == total }
     }
 
-    /// Which slices a run takes.
-    package enum Scope: UInt8, Hashable, Sendable {
-        /// Those that this node repairs also by itself: on every node, that makes all slices.
-        case coordinated = 0
-        /// All those of which this node is a replica.
-        case replicated = 1
-    }
-
-    /// How the slices are that this node repairs.
-    package struct Status: Hashable, Sendable {
-        /// Their number.
-        package var slices = 0
-        /// Those whose present replicas never were repaired together.
-        package var neverRepaired = 0
-        /// Those that are dirty.
-        package var dirty = 0
-        /// When the oldest of the last repairs began, of those that ever were.
-        package var oldestRepairSeconds: Int64?
-    }
-
     private struct Attempt: Hashable {
         var seconds: Int64
         var at: Duration
@@ -85,13 +65,11 @@ package struct RepairSchedule: Sendable {
 
     /// Begins a run over a keyspace or table (nil: all), in the place of one that is under way.
     ///
+    /// It takes the slices that this node repairs by itself: on every node, that makes all slices.
+    ///
     /// - Returns: the number of its slices.
     @discardableResult
-    package mutating func run(
-        keyspace: String? = nil,
-        table name: String? = nil,
-        scope: Scope = .coordinated
-    ) -> Int {
+    package mutating func run(keyspace: String? = nil, table name: String? = nil) -> Int {
         let chosen = tables.values.filter {
             (keyspace == nil || $0.keyspace == keyspace) && (name == nil || $0.name == name)
         }
@@ -99,10 +77,8 @@ package struct RepairSchedule: Sendable {
         for table in chosen {
             for slice in 0..<table.sliceCount {
                 let replicas = table.replicas(ofSlice: slice)
-                let isChosen =
-                    scope == .coordinated
-                    ? isCoordinated(replicas) : replicas.contains(node)
-                if isChosen, replicas.count > 1 { slices.append(SliceID(table.id, slice)) }
+                guard replicas.count > 1, isCoordinated(replicas) else { continue }
+                slices.append(SliceID(table.id, slice))
             }
         }
         requested = slices.sorted().reversed()
@@ -154,21 +130,6 @@ package struct RepairSchedule: Sendable {
     }
 
     // MARK: Queries
-
-    /// How the slices are that this node repairs.
-    package func status(ledger: RepairLedger) -> Status {
-        var status = Status()
-        forEachCoordinated { slice, _, replicas in
-            status.slices += 1
-            if ledger.isDirty(slice) { status.dirty += 1 }
-            if let seconds = ledger.repairedSeconds(slice, replicas: replicas) {
-                status.oldestRepairSeconds = min(seconds, status.oldestRepairSeconds ?? seconds)
-            } else {
-                status.neverRepaired += 1
-            }
-        }
-        return status
-    }
 
     /// The slices that a node repairs are those whose first living replica it is.
     private func isCoordinated(_ replicas: [NodeID]) -> Bool {

@@ -160,7 +160,7 @@ package final class RowCache: Sendable {
 
     /// The bytes of memory that an entry counts.
     static func bytes(partitionKey: [UInt8], row: [UInt8]?) -> Int {
-        entryOverheadBytes + partitionKey.capacity + (row?.capacity ?? 0)
+        entryOverheadBytes + partitionKey.count + (row?.count ?? 0)
     }
 
     /// The stripe of a hash.
