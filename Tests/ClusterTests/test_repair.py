@@ -338,3 +338,55 @@ def test_a_node_that_lost_its_disk_is_rebuilt_and_never_answers_as_if_it_were_em
     assert unreadable(ring, 2) == 0
     ring.await_all_alive()
     assert_alone_has(ring, 2, "wiped.t", rows, range(6000))
+
+
+# A damaged block
+
+
+def damage(ring: Ring, node: int) -> int:
+    """Flips a byte in each of some blocks of a stopped node's table files; returns how many."""
+    count = 0
+    for file in sorted((ring.data / f"node{node}" / "data" / "rows").glob("*.sst")):
+        content = bytearray(file.read_bytes())
+        if len(content) < 20_000:
+            continue
+        # In the first half, where the rows are; index and footer stand behind them.
+        for position in range(2_000, len(content) // 2, 40_000):
+            content[position] ^= 0x55
+            count += 1
+        file.write_bytes(bytes(content))
+    return count
+
+
+def test_damaged_blocks_are_found_reported_and_rebuilt_and_never_show(hurt: Ring):
+    session = hurt.connect(1)
+    create_keyspace(session, "damaged")
+    session.execute("CREATE TABLE damaged.t (k int PRIMARY KEY, v int)")
+    rows = {key: 3 * key for key in range(20_000)}
+    put(session, "damaged.t", rows, ALL)
+    # What is in the log gets into table files at the next start.
+    hurt.kill(3)
+    hurt.start(3)
+    hurt.await_all_alive()
+    hurt.kill(3)
+    assert damage(hurt, 3) > 0, "there was no block to damage"
+    hurt.start(3)
+    hurt.await_all_alive()
+    through = hurt.connect(3)
+    keys = list(range(0, 20_000, 37))
+    expected = {key: rows[key] for key in keys}
+    for level in (ONE, QUORUM):
+        for reader in (through, session):
+            assert picked(reader, "damaged.t", keys, level) == expected
+    eventually(lambda: "damaged" in hurt.log(3), 30)
+    assert scanned(session, "damaged.t", QUORUM) == rows
+
+    def all_is_whole() -> bool:
+        if unreadable(hurt, 3) > 0:
+            return False
+        return picked(through, "damaged.t", keys, ALL) == expected
+
+    eventually(all_is_whole, 60)
+    assert_alone_has(hurt, 3, "damaged.t", rows, range(20_000))
+    hurt.start_all()
+    hurt.await_all_alive()
