@@ -256,7 +256,7 @@ def test_a_repair_that_cannot_be_whole_says_so(forgetful: Ring):
 @pytest.fixture(scope="module")
 def wiped_ring(new_ring: Callable[..., Ring]) -> Ring:
     """It rebuilds slowly, so that it can be watched."""
-    return new_ring(3, {"repair": {"kib_per_second": 16}})
+    return new_ring(3, {"repair": {"kib_per_second": 6}})
 
 
 def host_id(ring: Ring, node: int) -> Any:
