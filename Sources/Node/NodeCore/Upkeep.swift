@@ -153,7 +153,8 @@ package final class Upkeep {
 
     /// What this node still has to do before the cluster is at rest, in words; nil: nothing.
     package var unrest: String? {
-        if !hintsAreDrained { return "hints wait" }
+        let count = hints.withBook { $0.count }
+        if count > 0 || !hintsAreDrained { return "\(count) hints wait" }
         if !health.isWell { return "slices are being rebuilt" }
         if let slice = ledger.dirtySlices.first {
             return "\(slice) is dirty: \(ledger.dirtyMarks(of: slice))"
