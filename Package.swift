@@ -258,13 +258,21 @@ let package = Package(
                 "PeerMessages", "Replication", "Simulation", "Storage", "TokenPlacement",
             ]
         ),
-        tests(of: "Simulation", in: "Verification", ["Catalog", "HistoryChecking"]),
+        tests(of: "Simulation", in: "Verification", ["Catalog", "HistoryChecking", "Storage"]),
         // The program in the README, word for word.
         .executableTarget(
             name: "ReadmeSnippet",
             dependencies: ["Martlet"],
             path: "Sources/Verification/ReadmeSnippet",
             swiftSettings: settings
+        ),
+        tests(
+            of: "NodeCore",
+            in: "Node",
+            [
+                "Catalog", "ClusterLog", "Coordination", "Gossip", "PeerMessages", "Replication",
+                "Storage", "TokenPlacement",
+            ]
         ),
         tests(of: "NodeRuntime", in: "Node"),
         // Test support: counts a thread's heap allocations.

@@ -16,11 +16,7 @@ BUILD = Path(os.environ.get("MARTLET_BUILD", ".build/release"))
 
 SCENARIOS = [
     "calm", "crash-recover", "partitions", "clock-trouble", "disk-faults", "slow-node", "overload",
-    "schema-changes", "everything",
-]  # fmt: skip
-MUTANTS = [
-    "readAtOneReplica", "ackBeforeSync", "droppedHint", "earlyPurge", "skippedReadRepair",
-    "staleCacheFill", "wipedNodeAnswers",
+    "schema-changes", "sweeping", "everything",
 ]  # fmt: skip
 
 # Seeds that once broke a promise, or nearly: they stay.
@@ -36,23 +32,41 @@ def simulate(*words: object, hashing: bool = False) -> str:
         environment["SWIFT_DETERMINISTIC_HASHING"] = "1"
     done = subprocess.run(
         [str(BUILD / "martlet-sim"), *map(str, words)],
-        capture_output=True, text=True, timeout=600, check=False, env=environment,
+        capture_output=True, text=True, timeout=1800, check=False, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, f"{' '.join(done.args)}\n{done.stdout[-8000:]}{done.stderr[-2000:]}"
     return done.stdout
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_planted_mistake_is_found(mutant: str):
-    assert "found after" in simulate("mutants", "--mutant", mutant)
+def mutants() -> list[str]:
+    """The planted mistakes, as the program names them."""
+    try:
+        return simulate("mutants", "--list").split()
+    except FileNotFoundError:
+        # Nothing is built: the tests themselves say so.
+        return []
 
 
-def test_all_planted_mistakes_are_on_trial():
-    words = subprocess.run(
-        [str(BUILD / "martlet-sim"), "run", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    named = " ".join(words.split()).split("A mistake to plant: ")[1].split(".")[0]
-    assert sorted(named.split(", ")) == sorted(MUTANTS)
+@pytest.mark.parametrize("mutant", mutants())
+def test_a_planted_mistake_is_found_by_a_promise_that_it_breaks(mutant: str):
+    assert f"{mutant}: found after " in simulate("mutants", "--mutant", mutant)
+
+
+def test_planted_mistakes_are_on_trial():
+    assert len(mutants()) >= 24
+
+
+def test_a_mistake_that_is_not_found_fails():
+    # This program makes no such mistake, whatever is planted.
+    done = subprocess.run(
+        [
+            str(BUILD / "martlet-sim"), "mutants", "--program", "plain", "--mutant", "reversedRows",
+            "--operations", "20",
+        ],
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "reversedRows: NOT found within 100 seeds by: no value is invented" in done.stdout
 
 
 @pytest.mark.parametrize("store", ["model", "rocks"])

@@ -114,6 +114,17 @@ package struct ErrorResponse: Error, Hashable, Sendable, CustomStringConvertible
         self.message = message
     }
 
+    /// What a request is told whose answer would have more bytes than one may have.
+    package static func answerTooLong(limit: Int) -> ErrorResponse {
+        ErrorResponse(
+            .invalid,
+            """
+            the answer is too long, the limit is \(limit) bytes: ask for fewer rows or columns at \
+            once
+            """
+        )
+    }
+
     /// The code on the wire.
     package var code: Int32 { detail.code }
 

@@ -9,7 +9,11 @@ package struct RowsWriter: Sendable {
     private let metadataOffset: Int
     private var rowCountOffset: Int
     private let columnCount: Int
+    private let byteCountMax: Int
     private var cellCount = 0
+
+    /// Whether a cell did not fit any more: the frame is not whole, and is not sent.
+    package private(set) var isOverLimit = false
 
     /// Begins a frame with its header, what goes along with it, and the metadata.
     ///
@@ -19,19 +23,21 @@ package struct RowsWriter: Sendable {
     ///   - metadata: the columns; `withoutColumns` where the request skips them.
     ///   - extras: what goes along with the rows.
     ///   - rowsByteCapacity: how many bytes of rows to make room for, if that is known.
+    ///   - byteCountMax: how long the frame may become; no cell behind that is kept.
     package init(
         stream: Int16,
         version: ProtocolVersion = .v4,
         metadata: RowsMetadata,
         extras: ResponseExtras = ResponseExtras(),
-        rowsByteCapacity: Int = 0
+        rowsByteCapacity: Int = 0,
+        byteCountMax: Int = Int(UInt32.max)
     ) {
         var builder = FrameBuilder(
             version: version,
             flags: extras.flags,
             stream: stream,
             opcode: .result,
-            capacity: rowsByteCapacity + 64 + 32 * (metadata.columns?.count ?? 0)
+            capacity: min(rowsByteCapacity, byteCountMax) + 64 + 32 * (metadata.columns?.count ?? 0)
         )
         builder.writer.writeExtras(extras)
         builder.writer.writeInt32(ResultKind.rows.rawValue)
@@ -41,6 +47,7 @@ package struct RowsWriter: Sendable {
         bytes = builder.finish()
         rowCountOffset = bytes.count - 4
         columnCount = metadata.columnCount
+        self.byteCountMax = min(byteCountMax, Int(UInt32.max))
     }
 
     /// The bytes of the frame so far, so that a page can be bounded.
@@ -55,38 +62,39 @@ package struct RowsWriter: Sendable {
             appendNull()
             return
         }
-        appendLength(Int32(value.count))
+        guard appendLength(of: value.count) else { return }
         bytes.append(contentsOf: value)
     }
 
     /// Appends the next cell of the row.
     package mutating func appendCell(_ value: [UInt8]) {
-        appendLength(Int32(value.count))
+        guard appendLength(of: value.count) else { return }
         bytes.append(contentsOf: value)
     }
 
     /// Appends the next cell of the row, cut out of a larger array.
     package mutating func appendCell(_ value: ArraySlice<UInt8>) {
-        appendLength(Int32(value.count))
+        guard appendLength(of: value.count) else { return }
         bytes.append(contentsOf: value)
     }
 
     /// Appends null as the next cell of the row.
-    package mutating func appendNull() { appendLength(-1) }
+    package mutating func appendNull() { _ = appendLength(of: nil) }
 
-    /// The whole frame; the last row must be whole.
+    /// The whole frame; the last row must be whole, and the frame within its limit.
     ///
     /// - Parameter pagingState: where the next page starts, if that is known only now; the
     ///   metadata must not have told one.
     /// - Returns: the frame.
     package consuming func finish(pagingState: [UInt8]? = nil) -> [UInt8] {
+        precondition(!isOverLimit, "a frame over its limit of \(byteCountMax) bytes is sent")
         if let pagingState { insert(pagingState) }
         precondition(
             columnCount == 0 ? cellCount == 0 : cellCount % columnCount == 0,
             "\(cellCount) cells are no whole rows of \(columnCount) columns"
         )
         patch(UInt32(rowCount), at: rowCountOffset)
-        patch(UInt32(bytes.count - FrameHeader.byteCount), at: 5)
+        patch(UInt32(clamping: bytes.count - FrameHeader.byteCount), at: 5)
         return bytes
     }
 
@@ -103,9 +111,17 @@ package struct RowsWriter: Sendable {
         rowCountOffset += 4 + pagingState.count
     }
 
-    private mutating func appendLength(_ count: Int32) {
+    /// Begins a cell of so many bytes, nil: null; not if there is no room for it.
+    private mutating func appendLength(of count: Int?) -> Bool {
         cellCount += 1
-        withUnsafeBytes(of: count.bigEndian) { bytes.append(contentsOf: $0) }
+        guard !isOverLimit, let length = Int32(exactly: count ?? -1),
+            bytes.count + 4 + (count ?? 0) <= byteCountMax
+        else {
+            isOverLimit = true
+            return false
+        }
+        withUnsafeBytes(of: length.bigEndian) { bytes.append(contentsOf: $0) }
+        return true
     }
 
     private mutating func patch(_ value: UInt32, at offset: Int) {

@@ -60,6 +60,7 @@ package final class NativeConnection: ChannelInboundHandler {
 
     package func channelInactive(context: ChannelHandlerContext) {
         state = .closing
+        session.isClosed = true
         connections.remove(self)
         context.fireChannelInactive()
     }
@@ -172,15 +173,15 @@ package final class NativeConnection: ChannelInboundHandler {
             refuse(stream, "stream \(stream) waits for an answer already; use another one")
             return
         }
+        var isAnswered = false
         executor.execute(message, session: session) { [weak self] response in
-            guard let self else { return }
+            // A second answer would be taken for that of the stream's next request.
+            guard let self, !isAnswered else { return }
+            isAnswered = true
             streamsInFlight.remove(stream)
             guard response.count <= configuration.responseBytesMax else {
-                let text = """
-                    the answer has \(response.count) bytes, the limit is \
-                    \(configuration.responseBytesMax); ask for fewer rows or columns at once
-                    """
-                write(Response.error(ErrorResponse(.invalid, text)).encode(stream: stream))
+                let error = ErrorResponse.answerTooLong(limit: configuration.responseBytesMax)
+                write(Response.error(error).encode(stream: stream))
                 return
             }
             write(response)

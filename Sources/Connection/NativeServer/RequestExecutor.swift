@@ -6,6 +6,8 @@ package final class Session {
     package var keyspace: String?
     /// The events that the client asked for.
     package var eventTypes: Set<EventType> = []
+    /// Whether the connection is gone: nobody waits for answers any more.
+    package internal(set) var isClosed = false
 
     init() {}
 }

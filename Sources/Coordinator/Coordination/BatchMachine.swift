@@ -6,8 +6,9 @@ package import TokenPlacement
 /// the coordinator may die at any moment.
 ///
 /// Up to two other nodes keep the batch first. Then the mutations are written as by a
-/// ``WriteMachine``, and the keepers forget the batch once every replica has acknowledged or has
-/// a durable hint. A keeper that is never told so writes the batch itself (``BatchReplay``).
+/// ``WriteMachine``, and the keepers forget the batch once every replica has acknowledged, or has a
+/// durable hint or, where another one acknowledged, a durable mark. A keeper that is never told so
+/// writes the batch itself (``BatchReplay``).
 package struct BatchMachine: Sendable {
     /// What the batch does, each with a time-out of its own.
     package enum Phase: Hashable, Sendable {
@@ -132,13 +133,15 @@ package struct BatchMachine: Sendable {
     ) {
         guard case .storing = state, pending.remove(node) != nil else { return }
         lastFailure = failure
-        if failure.code != .overloaded { isUntouched = false }
+        if failure.code != .overloaded, failure.code != .invalid { isUntouched = false }
         guard pending.isEmpty else { return }
         if storedCount > 0 {
             write(&actions)
         } else if isUntouched, let lastFailure {
             state = .complete
-            actions.append(.fail(.overloaded(lastFailure.text)))
+            let isInvalid = lastFailure.code == .invalid
+            let text = lastFailure.text
+            actions.append(.fail(isInvalid ? .invalid(text) : .overloaded(text)))
         } else {
             giveUp(&actions)
         }
@@ -163,7 +166,12 @@ package struct BatchMachine: Sendable {
         feed(&actions) { $0.hintStored(for: node, actions: &$1) }
     }
 
-    /// A node's hint could not be stored.
+    /// A node gets no hint, and marks that it lacks writes in its slices are on disk.
+    package mutating func hintMarked(for node: NodeID, actions: inout [Action]) {
+        feed(&actions) { $0.hintMarked(for: node, actions: &$1) }
+    }
+
+    /// A node's hint could not be stored, nor marks in its place.
     package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
         feed(&actions) { $0.hintFailed(for: node, actions: &$1) }
     }
@@ -229,7 +237,7 @@ package struct BatchMachine: Sendable {
         }
         guard writer.isComplete else { return }
         state = .complete
-        // Where a hint is missing the keepers must write the batch.
+        // Where hint and mark are missing the keepers must write the batch.
         guard writer.isEverywhere else { return }
         for keeper in keepers { actions.append(.removeBatch(at: keeper)) }
     }

@@ -5,16 +5,14 @@ package import TokenPlacement
 /// Writes a logged batch that a node keeps and whose coordinator did not say that it is done.
 ///
 /// The mutations keep their timestamps, so that writing them twice changes nothing. All replicas
-/// are written, the dead and the failing by durable hints, and the entry goes only when all are.
+/// are written, the dead and the failing by durable hints or marks, and the entry goes only when
+/// all are.
 package struct BatchReplay: Sendable {
     /// What a keeper does with an entry.
     package enum Decision: Hashable, Sendable {
-        /// Its coordinator may still be at work.
-        case wait
         /// Write it.
         case replay
-        /// Drop it: it is older than any hint may be, so that deletions which it would undo may
-        /// be purged already.
+        /// Leave its slices to repair and drop it: deletions which it would undo may be purged.
         case expired
     }
 
@@ -34,25 +32,48 @@ package struct BatchReplay: Sendable {
     private let places: [Int]
     private var isComplete = false
 
-    /// What becomes of an entry.
+    /// What becomes of an entry whose coordinator is held to be dead.
+    ///
+    /// If it is not, there is no harm: both write the same.
+    ///
+    /// Both times are of one clock, the keeper's, so that nobody else's can make the entry expire.
+    /// One that seems to come from the future was received before that clock was corrected: how
+    /// old it is, is not known, and it is written.
     ///
     /// - Parameters:
-    ///   - createdMicros: the entry's, by the wall clock of its coordinator.
-    ///   - nowMicros: the wall clock of the node that keeps it.
-    ///   - writeTimeout: after twice this a coordinator is held to be dead. One that is not does
-    ///     no harm: both write the same.
-    ///   - hintWindow: how old a hint may be when it is written.
+    ///   - receivedMicros: when the keeper took the entry.
+    ///   - nowMicros: the time now.
+    ///   - ageMaxSeconds: how old it may be, as the function of this name says.
     /// - Returns: what the keeper must do with it now.
     package static func decision(
-        createdMicros: Int64,
+        receivedMicros: Int64,
         nowMicros: Int64,
-        writeTimeout: Duration,
-        hintWindow: Duration
+        ageMaxSeconds: Int64
     ) -> Decision {
-        let (age, isOver) = nowMicros.subtractingReportingOverflow(createdMicros)
-        guard !isOver else { return nowMicros > createdMicros ? .expired : .wait }
-        if .microseconds(age) > hintWindow { return .expired }
-        return .microseconds(age) > writeTimeout * 2 ? .replay : .wait
+        let (age, isOver) = nowMicros.subtractingReportingOverflow(receivedMicros)
+        guard !isOver else { return nowMicros > receivedMicros ? .expired : .replay }
+        return age / 1_000_000 >= ageMaxSeconds ? .expired : .replay
+    }
+
+    /// For how long the mutations of an entry may be written.
+    ///
+    /// They may undo a deletion that came later, once it is purged. It is purged after the grace
+    /// period of its table and not before a repair that began a hint window after it, so that the
+    /// greater of the two is safe: the hint window alone would drop what a power cut of hours left
+    /// half written. The margin is for clocks that differ.
+    ///
+    /// - Parameters:
+    ///   - hintWindowSeconds: how old a hint may be when it is written.
+    ///   - skewMarginSeconds: by how much clocks may differ.
+    ///   - gcGraceSeconds: the grace periods of the tables that the entry writes to.
+    /// - Returns: the age at which the entry expires.
+    package static func ageMaxSeconds(
+        hintWindowSeconds: Int64,
+        skewMarginSeconds: Int64,
+        gcGraceSeconds: [Int64]
+    ) -> Int64 {
+        guard let grace = gcGraceSeconds.min() else { return hintWindowSeconds }
+        return max(hintWindowSeconds, grace - skewMarginSeconds)
     }
 
     /// A machine for one entry.
@@ -106,7 +127,12 @@ package struct BatchReplay: Sendable {
         feed(&actions) { $0.hintStored(for: node, actions: &$1) }
     }
 
-    /// A node's hint could not be stored.
+    /// A node gets no hint, and marks that it lacks writes in its slices are on disk.
+    package mutating func hintMarked(for node: NodeID, actions: inout [Action]) {
+        feed(&actions) { $0.hintMarked(for: node, actions: &$1) }
+    }
+
+    /// A node's hint could not be stored, nor marks in its place.
     package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
         feed(&actions) { $0.hintFailed(for: node, actions: &$1) }
     }

@@ -94,7 +94,7 @@ extension CoordinationError {
             case .overloaded: .overloaded(failure.text)
             case .invalid: .invalid(failure.text)
             case .modelNotReady: .scoringFailed(failure.text)
-            case .failed, .unknownTable, .unreadable:
+            case .failed, .unknownTable, .unreadable, .tooOld:
                 .readFailure(
                     count,
                     failures: failures,

@@ -1,6 +1,7 @@
 package import TokenPlacement
 
-/// What one loop measured of the replicas' read latencies: who is fast, and how long is too long.
+/// What one loop measured of the replicas' latencies at reads of one kind: who is fast, and how
+/// long is too long.
 ///
 /// An estimate per node orders the candidates of a read. It moves by a quarter towards each new
 /// latency, doubles with each failure, and drifts back to that of the fastest node while nothing
@@ -48,6 +49,21 @@ package struct LatencyTracker: Sendable {
             micros: known.micros + (micros - known.micros) * Self.newShare,
             at: self.now
         )
+    }
+
+    /// This node answered a read from its memory, at once.
+    ///
+    /// That makes it fast again if it was slow, and says nothing of how long is too long.
+    package mutating func answeredAtOnce(_ node: NodeID) {
+        guard let known = estimates[node], known.micros > 1 else { return }
+        estimates[node]?.micros = known.micros * (1 - Self.newShare)
+    }
+
+    /// A node has not answered for so long, and another one was asked: it takes that long at least.
+    package mutating func overdue(_ node: NodeID, for latency: Duration, now: Duration) {
+        self.now = max(self.now, now)
+        let micros = max(0, latency / .microseconds(1))
+        estimates[node] = Estimate(micros: max(estimates[node]?.micros ?? 0, micros), at: self.now)
     }
 
     /// A node failed a read, did not answer it in time, or its connection was lost.

@@ -1,32 +1,62 @@
 internal import PeerMessages
 internal import Storage
+internal import TokenPlacement
 
 /// The pages that replicas sent of the same range, merged row by row.
 ///
-/// An incomplete page says nothing of the keys behind its last one. So only rows up to the least
-/// of those last keys are merged: up to there every replica has told all that it holds, and no
-/// row can come out short of what one of them wrote.
+/// An incomplete page says nothing of the keys behind its last one, or behind the token that it
+/// covers. So only rows up to the least of those are merged: up to there every replica has told all
+/// that it holds, and no row can come out short of what one of them wrote.
 struct RangeMerge {
+    /// How far pages reach.
+    enum Bound: Hashable, Sendable {
+        /// Up to this partition, itself included.
+        case partition(PartitionRef)
+        /// Up to this token, with all its keys.
+        case token(Token)
+
+        func isBefore(_ partition: PartitionRef) -> Bool {
+            switch self {
+            case .partition(let last): last.precedes(partition)
+            case .token(let last): last < partition.token
+            }
+        }
+
+        func isBefore(_ other: Bound) -> Bool {
+            switch (self, other) {
+            case (.partition(let left), .partition(let right)): left.precedes(right)
+            case (.partition(let left), .token(let right)): left.token <= right
+            case (.token(let left), .partition(let right)): left < right.token
+            case (.token(let left), .token(let right)): left < right
+            }
+        }
+    }
+
     /// The merged rows, ascending; those of which nothing is left are left out.
     private(set) var rows: [ScannedRow] = []
     /// For each page the merged rows that its replica lacks.
     private(set) var repairs: [[ScannedRow]]
-    /// The last key up to which rows were merged; nil if there is nothing behind them.
-    let bound: PartitionRef?
+    /// All rows that are in `repairs`, ascending: what a replica gets that steps in for another.
+    private(set) var repairedRows: [ScannedRow] = []
+    /// Up to where rows were merged; nil if there is nothing behind them.
+    let bound: Bound?
 
     private let nowSeconds: Int64
     private let gcGraceSeconds: Int32
 
-    /// Merges pages whose rows ascend; one that is incomplete has at least one row.
+    /// Merges pages whose rows ascend; one that is incomplete has a row or covers a token.
     init(_ pages: [ScanPage], nowSeconds: Int64, gcGraceSeconds: Int32) {
         self.nowSeconds = nowSeconds
         self.gcGraceSeconds = gcGraceSeconds
         repairs = pages.map { _ in [] }
-        var bound: PartitionRef?
+        var bound: Bound?
         for page in pages where !page.isComplete {
-            guard let last = page.rows.last?.partition else { continue }
-            if let least = bound, least.precedes(last) { continue }
-            bound = last
+            guard
+                let end = page.coveredTo.map(Bound.token)
+                    ?? page.rows.last.map({ .partition($0.partition) })
+            else { continue }
+            if let least = bound, least.isBefore(end) { continue }
+            bound = end
         }
         self.bound = bound
         if pages.count == 1 {
@@ -35,7 +65,7 @@ struct RangeMerge {
         }
         var places = pages.map { _ in 0 }
         while let next = Self.least(of: pages, places) {
-            if let bound, bound.precedes(next) { return }
+            if let bound, bound.isBefore(next) { return }
             var versions: [[UInt8]?] = []
             versions.reserveCapacity(pages.count)
             for (index, page) in pages.enumerated() {
@@ -70,10 +100,13 @@ struct RangeMerge {
         }
         let row = ScannedRow(partition: partition, row: RowMerge.merge(present))
         let digest = digest(row.row)
+        var isRepaired = false
         for (page, version) in versions.enumerated()
         where version != row.row && self.digest(version) != digest {
             repairs[page].append(row)
+            isRepaired = true
         }
+        if isRepaired { repairedRows.append(row) }
         if digest != .absent { rows.append(row) }
     }
 

@@ -71,7 +71,13 @@ package struct ReadMachine: Sendable {
     private struct GroupProgress: Sendable {
         let group: KeyGroup
         var phase = Phase.gathering
+        /// Who was asked for what the phase waits for, or is of no use for it.
         var contacted: Set<NodeID> = []
+        /// Who was asked for anything.
+        var asked: Set<NodeID> = []
+        var failed: Set<NodeID> = []
+        /// Who was asked for rows and has not answered.
+        var readers: Set<NodeID> = []
         var isSpeculated = false
         var data: (node: NodeID, reply: ReadGroupReply)?
         var digests: [(node: NodeID, digest: RowDigest)] = []
@@ -106,12 +112,41 @@ package struct ReadMachine: Sendable {
         /// How the first replica is asked: its digest is of use only if others are compared.
         var rowsMode: ReadRequest.Mode { group.required == 1 ? .rows : .data }
 
-        mutating func opened(_ mode: ReadRequest.Mode) {
-            if mode == .digest { openDigests += 1 } else { openRows += 1 }
+        mutating func opened(_ mode: ReadRequest.Mode, at node: NodeID) {
+            contacted.insert(node)
+            asked.insert(node)
+            if mode == .digest {
+                openDigests += 1
+            } else {
+                openRows += 1
+                readers.insert(node)
+            }
         }
 
-        mutating func closed(_ mode: ReadRequest.Mode) {
-            if mode == .digest { openDigests -= 1 } else { openRows -= 1 }
+        mutating func closed(_ mode: ReadRequest.Mode, at node: NodeID) {
+            if mode == .digest {
+                openDigests -= 1
+            } else {
+                openRows -= 1
+                readers.remove(node)
+            }
+        }
+
+        mutating func nodeFailed(_ node: NodeID) {
+            failed.insert(node)
+            contacted.insert(node)
+        }
+
+        /// The next replica that can do what the phase waits for: who was asked for something
+        /// else and is late comes last.
+        mutating func takeSpare() -> NodeID? {
+            let left = group.candidates.filter { !contacted.contains($0) }
+            guard let spare = left.first(where: { !asked.contains($0) }) ?? left.first else {
+                return nil
+            }
+            contacted.insert(spare)
+            asked.insert(spare)
+            return spare
         }
     }
 
@@ -162,7 +197,6 @@ package struct ReadMachine: Sendable {
         for index in groups.indices {
             let group = groups[index].group
             for (rank, node) in group.candidates.prefix(group.required).enumerated() {
-                groups[index].contacted.insert(node)
                 let mode = rank == 0 ? groups[index].rowsMode : .digest
                 asks.append((node, Part(group: index, mode: mode)))
             }
@@ -183,7 +217,7 @@ package struct ReadMachine: Sendable {
             case .reconciling, .repairing: mode = .data
             case .done: continue
             }
-            guard let spare = takeSpare(of: index) else { continue }
+            guard let spare = groups[index].takeSpare() else { continue }
             groups[index].isSpeculated = true
             speculatedGroupCount += 1
             if case .repairing(let merged, _) = groups[index].phase {
@@ -215,7 +249,7 @@ package struct ReadMachine: Sendable {
         }
         requests[request] = .closed
         for (part, reply) in zip(parts, replies) {
-            groups[part.group].closed(part.mode)
+            groups[part.group].closed(part.mode, at: node)
             receive(reply, mode: part.mode, group: part.group, from: node, &actions)
         }
         answerIfDone(&actions)
@@ -247,26 +281,33 @@ package struct ReadMachine: Sendable {
         requests[request] = .closed
         switch closed {
         case .closed: return
-        case .read(_, let parts):
+        case .read(let node, let parts):
             failures += 1
+            // Any other replica would say the same.
+            if failure.code == .invalid {
+                fail(failure, &actions)
+                return
+            }
             var asks: [(node: NodeID, part: Part)] = []
             for part in parts {
-                groups[part.group].closed(part.mode)
+                groups[part.group].closed(part.mode, at: node)
+                groups[part.group].nodeFailed(node)
                 guard let mode = groups[part.group].needed else { continue }
-                guard let spare = takeSpare(of: part.group) else {
+                guard let spare = groups[part.group].takeSpare() else {
                     fail(failure, &actions)
                     return
                 }
                 asks.append((spare, Part(group: part.group, mode: mode)))
             }
             ask(asks, &actions)
-        case .repair(_, let index):
+        case .repair(let node, let index):
             failures += 1
             groups[index].openRepairs -= 1
+            groups[index].nodeFailed(node)
             guard case .repairing(let merged, let pending) = groups[index].phase,
                 groups[index].openRepairs < pending
             else { return }
-            guard let spare = takeSpare(of: index) else {
+            guard let spare = groups[index].takeSpare() else {
                 fail(failure, &actions)
                 return
             }
@@ -308,7 +349,7 @@ package struct ReadMachine: Sendable {
         var messages: [(node: NodeID, parts: [Part])] = []
         var placeOfNode: [NodeID: Int] = [:]
         for (node, part) in asks {
-            groups[part.group].opened(part.mode)
+            groups[part.group].opened(part.mode, at: node)
             if let place = placeOfNode[node] {
                 messages[place].parts.append(part)
             } else {
@@ -320,12 +361,6 @@ package struct ReadMachine: Sendable {
             actions.append(.read(request: requests.count, from: node, parts: parts))
             requests.append(.read(node: node, parts: parts))
         }
-    }
-
-    private mutating func takeSpare(of index: Int) -> NodeID? {
-        let spare = groups[index].group.candidates.first { !groups[index].contacted.contains($0) }
-        if let spare { groups[index].contacted.insert(spare) }
-        return spare
     }
 
     private mutating func receive(
@@ -353,6 +388,10 @@ package struct ReadMachine: Sendable {
             repairedGroupCount += 1
             groups[index].phase = .reconciling
             groups[index].versions = [(data.node, data.reply.rows)]
+            // Who is late with a digest may still send its rows; who sends them is not asked twice.
+            groups[index].contacted = groups[index].failed
+                .union(groups[index].readers)
+                .union([data.node])
             let asks = groups[index].digests.map { other in
                 (node: other.node, part: Part(group: index, mode: .data))
             }
@@ -383,6 +422,7 @@ package struct ReadMachine: Sendable {
             }
         }
         groups[index].phase = .repairing(merged: merged, pending: stale.count { !$0.isEmpty })
+        groups[index].contacted = groups[index].failed.union(versions.map(\.node))
         for (version, places) in stale.enumerated() where !places.isEmpty {
             repair(versions[version].node, group: index, merged: merged, stale: places, &actions)
         }
@@ -447,8 +487,11 @@ package struct ReadMachine: Sendable {
         finish(.fail(error), &actions)
     }
 
+    /// Gives the last action, and lets go of all rows: late answers may keep the machine alive.
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {
         state = .finished
+        groups = []
+        requests = []
         actions.append(action)
     }
 }

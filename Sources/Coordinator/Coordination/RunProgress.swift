@@ -15,32 +15,44 @@ struct RunProgress: Sendable {
         case repairing(pending: Int)
     }
 
+    /// A place between rows.
+    struct Place: Hashable, Sendable {
+        /// The first token behind the place, or the token that it lies in.
+        var first: Token
+        /// The partition that lies before the place, of the first token.
+        var after: PartitionRef?
+    }
+
     let run: ScanRun
     private(set) var phase = Phase.idle
     private(set) var round = 0
-    /// Behind this the next round begins.
-    private(set) var after: PartitionRef?
+    /// Where the next round begins.
+    private(set) var next: Place
     /// Up to here rows were taken, or there are none.
-    private(set) var position: PartitionRef?
+    private(set) var place: Place
     /// Whether there is nothing behind the rows that are ready.
     private(set) var isExhausted = false
     private(set) var pages: [(node: NodeID, page: ScanPage)] = []
-    /// The merged rows of the round, all of which a replica that steps in gets.
+    /// The merged rows of the round.
     private(set) var merged: [ScannedRow] = []
+    /// Those of which replicas lacked something, dead ones among them: a replica that steps into a
+    /// repair gets them all.
+    private(set) var repairedRows: [ScannedRow] = []
     var openRequests = 0
+    /// Whether a spare was asked for what is awaited now.
     var isSpeculated = false
 
     private var asked: Set<NodeID> = []
     private var failed: Set<NodeID> = []
-    private var bound: PartitionRef?
+    private var bound: RangeMerge.Bound?
     private var ready: ArraySlice<ScannedRow> = []
     /// The rows that were taken out of this run.
     private(set) var takenCount = 0
 
     init(_ run: ScanRun, after: PartitionRef?) {
         self.run = run
-        self.after = after
-        position = after
+        next = Place(first: after?.token ?? run.tokens.lowerBound, after: after)
+        place = next
     }
 
     var isIdle: Bool { if case .idle = phase { true } else { false } }
@@ -62,26 +74,28 @@ struct RunProgress: Sendable {
         func bytes(_ rows: some Sequence<ScannedRow>) -> Int {
             rows.reduce(0) { $0 + $1.row.count + $1.partition.key.count }
         }
+        // The repaired rows are among the merged ones, or small: nothing of them is left.
         return bytes(ready) + bytes(merged) + pages.reduce(0) { $0 + bytes($1.page.rows) }
     }
 
-    /// Begins a round and gives the replicas to ask.
-    mutating func begin() -> [NodeID] {
+    /// Begins a round and gives the replicas to ask; the slow ones come behind others.
+    mutating func begin(avoiding slow: Set<NodeID>) -> [NodeID] {
         precondition(isIdle && ready.isEmpty && !isExhausted, "a round begins while one is open")
         phase = .reading
         round += 1
         openRequests = 0
         isSpeculated = false
         asked = []
-        return (0..<run.required).compactMap { _ in takeSpare() }
+        return (0..<run.required).compactMap { _ in takeSpare(avoiding: slow) }
     }
 
-    /// The next replica that was not asked in this round; those that failed come last.
-    mutating func takeSpare() -> NodeID? {
+    /// The next replica that was not asked for what is awaited; slow ones and, behind them, those
+    /// that failed come last.
+    mutating func takeSpare(avoiding slow: Set<NodeID>) -> NodeID? {
         let left = run.candidates.filter { !asked.contains($0) }
-        guard let spare = left.first(where: { !failed.contains($0) }) ?? left.first else {
-            return nil
-        }
+        let sound = left.filter { !failed.contains($0) }
+        guard let spare = sound.first(where: { !slow.contains($0) }) ?? sound.first ?? left.first
+        else { return nil }
         asked.insert(spare)
         return spare
     }
@@ -107,12 +121,16 @@ struct RunProgress: Sendable {
             .map { (node: $0.0.node, rows: $0.1) }
         merged = merge.rows
         bound = merge.bound
+        // Who is late with a page may still step into a repair.
+        asked = asked.intersection(failed).union(pages.map(\.node))
         pages = []
         openRequests = 0
         if repairs.isEmpty {
             finishRound()
         } else {
             phase = .repairing(pending: repairs.count)
+            repairedRows = merge.repairedRows
+            isSpeculated = false
         }
         return repairs
     }
@@ -131,7 +149,8 @@ struct RunProgress: Sendable {
     mutating func take() -> ScannedRow? {
         guard let row = ready.popFirst() else { return nil }
         takenCount += 1
-        position = ready.isEmpty ? after : row.partition
+        place =
+            ready.isEmpty ? next : Place(first: row.partition.token, after: row.partition)
         return row
     }
 
@@ -139,13 +158,16 @@ struct RunProgress: Sendable {
         phase = .idle
         ready = merged[...]
         merged = []
-        if let bound {
-            after = bound
-        } else {
+        repairedRows = []
+        switch bound {
+        case .partition(let last): next = Place(first: last.token, after: last)
+        case .token(let last) where last < run.tokens.upperBound:
+            next = Place(first: Token(last.value + 1), after: nil)
+        case .token, nil:
             // Nothing is read from here any more, so that only the place must be right.
-            after = ready.last?.partition ?? after
+            if let last = ready.last?.partition { next = Place(first: last.token, after: last) }
             isExhausted = true
         }
-        if ready.isEmpty { position = after }
+        if ready.isEmpty { place = next }
     }
 }

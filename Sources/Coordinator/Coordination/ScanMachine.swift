@@ -2,7 +2,7 @@ package import Catalog
 package import PeerMessages
 package import TokenPlacement
 
-/// Reads the rows of a table in the order of their tokens at a consistency level, page by page.
+/// Reads a page of a table's rows in the order of their tokens at a consistency level.
 ///
 /// For each run of tokens as many replicas as the level asks for send a page from the same key on.
 /// Rows are merged up to the key that all of them covered, stale replicas are repaired before a
@@ -43,10 +43,7 @@ package struct ScanMachine: Sendable {
     package struct Page: Hashable, Sendable {
         /// Merged rows in the order of their keys; some may be dead (deleted or expired).
         package var rows: [ScannedRow]
-        /// Where the next page begins; nil at the end.
-        ///
-        /// If the machine is finished nonetheless, its runs are read but not yet all ranges:
-        /// another machine goes on from here.
+        /// Where the next page begins, for another machine; nil at the end.
         package var position: ScanPosition?
 
         /// A page with both its parts.
@@ -61,7 +58,6 @@ package struct ScanMachine: Sendable {
         case scan(request: Int, from: NodeID, ScanRequest)
         /// Write merged rows at a replica.
         case repair(request: Int, at: NodeID, [ScannedRow])
-        /// A page; while the machine is paused, `more` asks for the next.
         case answer(Page)
         case fail(CoordinationError)
     }
@@ -69,10 +65,8 @@ package struct ScanMachine: Sendable {
     private enum State: Sendable {
         /// Exits: `start` to running.
         case initialized
-        /// Exits: a full page (paused), the end, a run without enough replicas, the time-out.
+        /// Exits: a full page, the end, a run without enough replicas, the time-out.
         case running
-        /// Exits: `more` to running.
-        case paused
         /// No exit: what comes later is ignored.
         case finished
     }
@@ -89,7 +83,7 @@ package struct ScanMachine: Sendable {
 
     private let table: TableID
     private let ranges: [ClosedRange<Token>]
-    private let runs: [ScanRun]
+    private var runs: [ScanRun]
     private let origin: PartitionRef?
     private let consistency: ConsistencyLevel
     private let nowSeconds: Int64
@@ -109,6 +103,10 @@ package struct ScanMachine: Sendable {
 
     /// The runs of which one replica more was asked because others were slow.
     package private(set) var speculatedRunCount = 0
+    /// The replicas that were slow when another one was asked; later rounds ask them last.
+    package private(set) var slowNodes: Set<NodeID> = []
+    /// How often the machine began to wait for replicas: whoever times `speculate` begins anew.
+    package private(set) var waitCount = 0
 
     /// A machine that goes on from a position.
     ///
@@ -144,24 +142,15 @@ package struct ScanMachine: Sendable {
         advance(&actions)
     }
 
-    /// Asks for another page, of so many rows and bytes, after one that was not the last.
-    package mutating func more(rowsMax: Int, bytesMax: Int, actions: inout [Action]) {
-        guard case .paused = state else { return }
-        state = .running
-        limits.rowsMax = max(1, rowsMax)
-        limits.bytesMax = max(1, bytesMax)
-        advance(&actions)
-    }
-
     /// A replica sent a page.
     package mutating func pageReceived(
         request: Int,
         page: ScanPage,
         actions: inout [Action]
     ) {
-        guard case .page(let run, let round, let node, let asked)? = requests[request] else {
-            return
-        }
+        guard case .running = state,
+            case .page(let run, let round, let node, let asked)? = requests[request]
+        else { return }
         guard Self.fits(page, asked) else {
             let failure = PeerFailure(code: .failed, text: "the page of \(node) does not fit")
             requestFailed(request: request, failure, actions: &actions)
@@ -176,13 +165,15 @@ package struct ScanMachine: Sendable {
             nowSeconds: nowSeconds,
             gcGraceSeconds: gcGraceSeconds
         )
+        if !repairs.isEmpty { waitCount += 1 }
         for (node, rows) in repairs { repair(node, place, rows, &actions) }
         advance(&actions)
     }
 
     /// A replica wrote merged rows.
     package mutating func repairAcknowledged(request: Int, actions: inout [Action]) {
-        guard case .repair(let run, let round, _)? = requests.removeValue(forKey: request),
+        guard case .running = state,
+            case .repair(let run, let round, _)? = requests.removeValue(forKey: request),
             let place = place(of: run, round)
         else { return }
         active[place].openRequests -= 1
@@ -197,13 +188,15 @@ package struct ScanMachine: Sendable {
         _ failure: PeerFailure,
         actions: inout [Action]
     ) {
-        guard let closed = requests.removeValue(forKey: request) else { return }
+        guard case .running = state, let closed = requests.removeValue(forKey: request) else {
+            return
+        }
         let (run, round, node, isPage) =
             switch closed {
             case .page(let run, let round, let node, _): (run, round, node, true)
             case .repair(let run, let round, let node): (run, round, node, false)
             }
-        guard let place = place(of: run, round), !isFinished else { return }
+        guard let place = place(of: run, round) else { return }
         let required = active[place].run.required
         let missing: Int
         switch active[place].phase {
@@ -220,7 +213,7 @@ package struct ScanMachine: Sendable {
         active[place].nodeFailed(node)
         active[place].openRequests -= 1
         guard active[place].openRequests < missing else { return }
-        guard let spare = active[place].takeSpare() else {
+        guard let spare = active[place].takeSpare(avoiding: slowNodes) else {
             let error = CoordinationError(
                 failure,
                 count(at: place),
@@ -233,12 +226,14 @@ package struct ScanMachine: Sendable {
         stepIn(spare, place, &actions)
     }
 
-    /// The replicas are slow: one more of each run that waits is asked, once in a round.
+    /// The replicas are slow: one more of each run that waits is asked, once for its pages and
+    /// once for its repairs in each round.
     package mutating func speculate(_ actions: inout [Action]) {
         guard case .running = state else { return }
         for place in active.indices where !active[place].isIdle && !active[place].isSpeculated {
-            guard let spare = active[place].takeSpare() else { continue }
+            guard let spare = active[place].takeSpare(avoiding: slowNodes) else { continue }
             active[place].isSpeculated = true
+            slowNodes.formUnion(awaited(place))
             speculatedRunCount += 1
             stepIn(spare, place, &actions)
         }
@@ -253,14 +248,9 @@ package struct ScanMachine: Sendable {
 
     // MARK: Queries
 
-    /// Whether the last page was answered, or the scan failed.
+    /// Whether the page was answered, or the scan failed.
     package var isFinished: Bool {
         if case .finished = state { true } else { false }
-    }
-
-    /// Whether a page was answered and the next may be asked for.
-    package var isPaused: Bool {
-        if case .paused = state { true } else { false }
     }
 
     /// The bytes of all rows that the machine holds.
@@ -285,10 +275,26 @@ package struct ScanMachine: Sendable {
         return place
     }
 
-    /// Whether a page holds only what it was asked for, in order.
+    /// The replicas whose answers a run waits for.
+    private func awaited(_ place: Int) -> [NodeID] {
+        let (place, current) = (firstActive + place, active[place].round)
+        return requests.values.compactMap { request in
+            switch request {
+            case .page(place, current, let node, _), .repair(place, current, let node): node
+            case .page, .repair: nil
+            }
+        }
+    }
+
+    /// Whether a page holds only what it was asked for, in order, and gets on.
     private static func fits(_ page: ScanPage, _ request: ScanRequest) -> Bool {
-        guard page.isComplete || !page.rows.isEmpty, page.rows.count <= request.rowsMax else {
-            return false
+        guard page.isComplete || !page.rows.isEmpty || page.coveredTo != nil,
+            page.rows.count <= request.rowsMax
+        else { return false }
+        if let token = page.coveredTo {
+            guard !page.isComplete, request.tokens.contains(token),
+                page.rows.last.map({ $0.partition.token <= token }) ?? true
+            else { return false }
         }
         var last = request.after
         for row in page.rows {
@@ -351,7 +357,8 @@ package struct ScanMachine: Sendable {
                 finish(.fail(error), &actions)
                 return
             }
-            for node in active[place].begin() { ask(node, place, &actions) }
+            waitCount += 1
+            for node in active[place].begin(avoiding: slowNodes) { ask(node, place, &actions) }
         }
     }
 
@@ -379,22 +386,15 @@ package struct ScanMachine: Sendable {
     }
 
     private mutating func answer(_ actions: inout [Action]) {
-        let position = position
-        let answer = Page(rows: page, position: position)
-        page = []
-        pageBytes = 0
-        let isMore = position != nil && !isAtEnd
-        state = isMore ? .paused : .finished
-        if !isMore { requests = [:] }
-        actions.append(.answer(answer))
+        finish(.answer(Page(rows: page, position: position)), &actions)
     }
 
     /// Where the next page begins.
     private var position: ScanPosition? {
-        let after = active.first?.position
+        let place = active.first?.place
         let first: Token
-        if let after {
-            first = after.token
+        if let place {
+            first = place.first
         } else if firstActive < runs.count {
             first = runs[firstActive].tokens.lowerBound
         } else {
@@ -405,18 +405,16 @@ package struct ScanMachine: Sendable {
         for range in ranges where range.upperBound >= first {
             left.append(max(range.lowerBound, first)...range.upperBound)
         }
-        return left.isEmpty ? nil : ScanPosition(after: after, ranges: left)
+        return left.isEmpty ? nil : ScanPosition(after: place?.after, ranges: left)
     }
 
     private mutating func ask(_ node: NodeID, _ place: Int, _ actions: inout [Action]) {
         let progress = active[place]
-        let tokens = progress.run.tokens
-        let first = max(tokens.lowerBound, progress.after?.token ?? tokens.lowerBound)
         let request = ScanRequest(
             table: table,
             nowSeconds: nowSeconds,
-            tokens: first...tokens.upperBound,
-            after: progress.after,
+            tokens: progress.next.first...progress.run.tokens.upperBound,
+            after: progress.next.after,
             rowsMax: max(1, min(limits.requestRowsMax, limits.rowsMax - page.count)),
             bytesMax: max(limits.requestBytesMax / width, Self.requestBytesMin)
         )
@@ -450,15 +448,20 @@ package struct ScanMachine: Sendable {
     /// Has a replica do what the round waits for.
     private mutating func stepIn(_ node: NodeID, _ place: Int, _ actions: inout [Action]) {
         if case .repairing = active[place].phase {
-            repair(node, place, active[place].merged, &actions)
+            repair(node, place, active[place].repairedRows, &actions)
         } else {
             ask(node, place, &actions)
         }
     }
 
+    /// Gives the last action, and lets go of all rows: late answers may keep the machine alive.
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {
         state = .finished
         requests = [:]
+        active = []
+        runs = []
+        page = []
+        pageBytes = 0
         actions.append(action)
     }
 }

@@ -433,8 +433,11 @@ package struct ScoreMachine: Sendable {
         finish(.fail(error), &actions)
     }
 
+    /// Gives the last action, and lets go of all rows: late answers may keep the machine alive.
     private mutating func finish(_ action: Action, _ actions: inout [Action]) {
         state = .finished
+        replies = []
+        contributions = []
         actions.append(action)
     }
 }

@@ -1,36 +1,34 @@
-/// Gives the timestamps of writes that bring none: microseconds that never repeat or go back on
-/// one event loop, though the wall clock does.
+internal import Synchronization
+
+/// Gives the timestamps of writes that bring none: microseconds that never repeat or go back on one
+/// node, though the wall clock does.
 ///
-/// The loops of a node share no memory for it. Each gives only the numbers whose remainder by the
-/// count of loops is its own index, so that no two loops of a node give the same one; a timestamp
-/// is ahead of the wall clock by at most that count less one, or, while the clock stands or goes
-/// back, by that count for each write.
-package struct WriteClock: Sendable {
-    private let loop: Int64
-    private let loopCount: Int64
-    private var last: Int64?
+/// All event loops of a node share it, since a client's requests may come over any of them: with a
+/// clock for each, a loop that was busy while the wall clock was ahead would win over the others
+/// until they reach that time too. A timestamp is ahead of the wall clock only while that stands or
+/// goes back, by one for each write.
+package final class WriteClock: Sendable {
+    private let last = Atomic<Int64>(.min)
 
     /// The greatest wall clock that is believed: what is over it counts as this.
     private static let wallMicrosMax: Int64 = 1 << 62
 
-    /// The clock of one of some loops.
-    package init(loop: Int, loopCount: Int) {
-        precondition(
-            loopCount > 0 && loopCount <= 1 << 20 && (0..<loopCount).contains(loop),
-            "loop \(loop) of \(loopCount)"
-        )
-        self.loop = Int64(loop)
-        self.loopCount = Int64(loopCount)
-    }
+    /// A clock that has given nothing yet.
+    package init() {}
 
-    /// The timestamp of a write now.
-    package mutating func next(wallMicros: Int64) -> Int64 {
-        var next = min(max(wallMicros, -Self.wallMicrosMax), Self.wallMicrosMax)
-        if let last { next = max(next, last + 1) }
-        // The least number of this loop that is not before it.
-        let remainder = (next % loopCount + loopCount) % loopCount
-        next += (loop - remainder + loopCount) % loopCount
-        last = next
-        return next
+    /// The timestamp of a write now; callable from every thread.
+    package func next(wallMicros: Int64) -> Int64 {
+        let wall = min(max(wallMicros, -Self.wallMicrosMax), Self.wallMicrosMax)
+        var known = last.load(ordering: .relaxed)
+        while true {
+            let next = known < wall ? wall : known + 1
+            let (isSet, found) = last.weakCompareExchange(
+                expected: known,
+                desired: next,
+                ordering: .relaxed
+            )
+            if isSet { return next }
+            known = found
+        }
     }
 }

@@ -18,7 +18,8 @@ package struct WriteMachine: Sendable {
         /// Send the mutations with these places to a node (or write them here, if it is this one).
         case write(to: NodeID, mutations: [Int])
         /// Keep the mutations with these places for a node, on disk before `hintStored` if
-        /// `synced`; if they cannot be kept, mark their slices dirty and report `hintFailed`.
+        /// `synced`; if they cannot be kept, mark their slices dirty, and report `hintMarked` once
+        /// the marks are on disk, `hintFailed` where that is not awaited or fails.
         case hint(for: NodeID, mutations: [Int], synced: Bool)
         case succeed
         case fail(CoordinationError)
@@ -35,14 +36,21 @@ package struct WriteMachine: Sendable {
 
     /// How a replica stands to its mutations.
     private enum Standing: Sendable {
-        /// Was sent them. Exits: acknowledged or `invalid` (settled), failed (owed), the time-out.
+        /// Was sent them. Exits: acknowledged, `invalid` (refused), failed (owed), the time-out.
         case open
+        /// Calls them invalid. Exits: another may have them (owed), nothing was written at all
+        /// (settled).
+        case refused
         /// Lacks them. Exits: a hint is asked for (hinting), nothing was written at all (settled).
         case owed
-        /// Exits: the hint is stored (settled), or is not (lost).
+        /// Exits: the hint is stored (settled), its slices are marked (marked), neither (lost).
         case hinting
-        /// No exit.
+        /// Has them. No exit.
+        case acknowledged
+        /// Has a hint, or lacks nothing. No exit.
         case settled
+        /// Lacks them; repair will give it what others have. No exit.
+        case marked
         /// Lacks them, and has no hint. No exit.
         case lost
     }
@@ -50,6 +58,8 @@ package struct WriteMachine: Sendable {
     private struct Replica: Sendable {
         var mutations: [Int] = []
         var standing: Standing
+        /// Whether it called them invalid: at ANY its hint does not count.
+        var hasRefused = false
     }
 
     private let consistency: ConsistencyLevel
@@ -60,11 +70,17 @@ package struct WriteMachine: Sendable {
     private var openCount = 0
     private var owedCount = 0
     private var hintingCount = 0
+    private var refusedCount = 0
+    private var markedCount = 0
     private var lostCount = 0
     private var unsatisfied: Int
     private var failures = 0
     /// Whether all answers so far were refusals, so that nothing is known to be written.
     private var isUntouched: Bool
+    /// Whether some replica has the writes, perhaps, or will have them by a hint.
+    private var mayBeWritten = false
+    /// Whether the time is over and only hints are awaited, one of which may still satisfy ANY.
+    private var isOverdue = false
     /// What made success impossible, while it is open whether anything is written.
     private var loss: PeerFailure?
     private var lastFailure: PeerFailure?
@@ -125,7 +141,7 @@ package struct WriteMachine: Sendable {
     package mutating func acknowledged(by node: NodeID, actions: inout [Action]) {
         guard isOpen(node) else { return }
         openCount -= 1
-        replicas[node]?.standing = .settled
+        replicas[node]?.standing = .acknowledged
         touch(&actions)
         count(node, &actions)
     }
@@ -139,13 +155,18 @@ package struct WriteMachine: Sendable {
         guard isOpen(node) else { return }
         openCount -= 1
         if failure.code == .invalid {
-            // No node will ever write it.
-            replicas[node]?.standing = .settled
+            // If no node writes it, nobody lacks it.
+            replicas[node]?.standing = .refused
+            replicas[node]?.hasRefused = true
+            refusedCount += 1
         } else {
             replicas[node]?.standing = .owed
             owedCount += 1
         }
-        if failure.code != .overloaded, failure.code != .invalid { isUntouched = false }
+        if failure.code != .overloaded, failure.code != .invalid {
+            isUntouched = false
+            mayBeWritten = true
+        }
         if !isUntouched { releaseHints(&actions) }
         guard case .waiting = state else { return }
         failures += 1
@@ -157,24 +178,32 @@ package struct WriteMachine: Sendable {
     /// A node's hint is stored.
     package mutating func hintStored(for node: NodeID, actions: inout [Action]) {
         guard endHint(of: node, as: .settled), consistency == .any else { return }
-        count(node, &actions)
+        if replicas[node]?.hasRefused == false { count(node, &actions) }
+        endIfOverdue(&actions)
     }
 
-    /// A node's hint could not be stored.
+    /// A node gets no hint, and marks that it lacks writes in its slices are on disk.
+    package mutating func hintMarked(for node: NodeID, actions: inout [Action]) {
+        guard endHint(of: node, as: .marked) else { return }
+        markedCount += 1
+        hintMissed(node, &actions)
+    }
+
+    /// A node's hint could not be stored, and no mark in its place is known to be on disk.
     package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
         guard endHint(of: node, as: .lost) else { return }
         lostCount += 1
-        guard consistency == .any, case .waiting = state else { return }
-        let failure =
-            lastFailure
-            ?? PeerFailure(code: .failed, text: "the hint for node \(node) could not be stored")
-        discount(node, failure, &actions)
+        hintMissed(node, &actions)
     }
 
     /// The request's time is over, whether it is answered or not: who has not acknowledged gets a
     /// hint.
+    ///
+    /// At ANY the answer waits for those hints, each of which may make it a success. Writing them
+    /// ends one way or the other, so the wait does too.
     package mutating func timedOut(_ actions: inout [Action]) {
         if case .initialized = state { return }
+        guard !isComplete else { return }
         if openCount > 0 {
             for (node, replica) in replicas {
                 guard case .open = replica.standing else { continue }
@@ -184,10 +213,20 @@ package struct WriteMachine: Sendable {
             openCount = 0
         }
         touch(&actions)
+        isOverdue = consistency == .any
+        guard !isOverdue else {
+            endIfOverdue(&actions)
+            return
+        }
         if case .waiting = state { finish(.fail(.writeTimeout(count, type: type)), &actions) }
     }
 
     // MARK: Queries
+
+    /// The most that one node is sent, where each mutation counts so many bytes.
+    package func bytesMaxOfNode(_ bytes: (_ mutation: Int) -> Int) -> Int {
+        replicas.values.map { $0.mutations.reduce(0) { $0 + bytes($1) } }.max() ?? 0
+    }
 
     /// Whether the answer was given.
     package var isFinished: Bool {
@@ -199,8 +238,24 @@ package struct WriteMachine: Sendable {
         isFinished && openCount == 0 && owedCount == 0 && hintingCount == 0
     }
 
-    /// Whether every replica has its mutations or a hint of them; only complete machines know.
-    package var isEverywhere: Bool { isComplete && lostCount == 0 }
+    /// Whether every replica has its mutations, a hint of them, or marks that bring it them; only
+    /// complete machines know.
+    ///
+    /// Repair gives a marked replica what another one has: marks are enough for mutations that some
+    /// replica acknowledged, while others would exist nowhere.
+    package var isEverywhere: Bool {
+        guard isComplete, lostCount == 0 else { return false }
+        guard markedCount > 0 else { return true }
+        var isWritten = [Bool](repeating: false, count: targets.count)
+        for replica in replicas.values {
+            guard case .acknowledged = replica.standing else { continue }
+            for index in replica.mutations { isWritten[index] = true }
+        }
+        return replicas.values.allSatisfy { replica in
+            guard case .marked = replica.standing else { return true }
+            return replica.mutations.allSatisfy { isWritten[$0] }
+        }
+    }
 
     /// The acknowledgements of the mutation that lacks the most.
     private var count: AnswerCount {
@@ -234,14 +289,44 @@ package struct WriteMachine: Sendable {
         return true
     }
 
+    /// At ANY a replica's hint is missing, which may have been the last hope.
+    private mutating func hintMissed(_ node: NodeID, _ actions: inout [Action]) {
+        guard consistency == .any, case .waiting = state else { return }
+        guard !isOverdue else {
+            endIfOverdue(&actions)
+            return
+        }
+        guard replicas[node]?.hasRefused == false else { return }
+        let failure =
+            lastFailure
+            ?? PeerFailure(code: .failed, text: "the hint for node \(node) could not be stored")
+        discount(node, failure, &actions)
+    }
+
+    private mutating func endIfOverdue(_ actions: inout [Action]) {
+        guard isOverdue, hintingCount == 0, case .waiting = state else { return }
+        finish(.fail(.writeTimeout(count, type: type)), &actions)
+    }
+
     /// Notes that something may be written, which makes hints due.
     private mutating func touch(_ actions: inout [Action]) {
         isUntouched = false
+        mayBeWritten = true
         releaseHints(&actions)
     }
 
     private mutating func releaseHints(_ actions: inout [Action]) {
+        if refusedCount > 0, mayBeWritten || owedCount > 0 {
+            // What one replica calls invalid another may have: that one lacks it then.
+            for (node, replica) in replicas {
+                guard case .refused = replica.standing else { continue }
+                replicas[node]?.standing = .owed
+            }
+            owedCount += refusedCount
+            refusedCount = 0
+        }
         guard owedCount > 0 else { return }
+        mayBeWritten = true
         let isSynced = isLogged || consistency == .any
         for (node, replica) in replicas.sorted(by: { $0.key < $1.key }) {
             guard case .owed = replica.standing else { continue }
@@ -291,7 +376,8 @@ package struct WriteMachine: Sendable {
         case .overloaded where isUntouched: refuse(.overloaded(failure.text), &actions)
         case .invalid where isUntouched: refuse(.invalid(failure.text), &actions)
         case .disconnected: finish(.fail(.writeTimeout(count, type: type)), &actions)
-        case .failed, .overloaded, .invalid, .unknownTable, .modelNotReady, .unreadable:
+        case .failed, .overloaded, .invalid, .unknownTable, .modelNotReady, .unreadable,
+            .tooOld:
             let error = CoordinationError.writeFailure(
                 count,
                 failures: failures,
@@ -305,10 +391,13 @@ package struct WriteMachine: Sendable {
     /// Says that nothing was done: nobody lacks anything, and no hints are made.
     private mutating func refuse(_ error: CoordinationError, _ actions: inout [Action]) {
         for (node, replica) in replicas {
-            guard case .owed = replica.standing else { continue }
-            replicas[node]?.standing = .settled
+            switch replica.standing {
+            case .owed, .refused: replicas[node]?.standing = .settled
+            case .open, .hinting, .acknowledged, .settled, .marked, .lost: continue
+            }
         }
         owedCount = 0
+        refusedCount = 0
         finish(.fail(error), &actions)
     }
 

@@ -95,6 +95,12 @@ package struct Plan: Sendable {
         }
     }
 
+    /// Whether clients were told the same of both plans: markers, columns and their table.
+    package func looks(like other: Plan) -> Bool {
+        markers == other.markers && resultColumns == other.resultColumns && table == other.table
+            && partitionKeyMarkers == other.partitionKeyMarkers
+    }
+
     /// For each marker, the place of its value among values that are given by name.
     ///
     /// A name that stands at several markers gives all of them its value.

@@ -10,11 +10,14 @@ package struct InternodeConfiguration: Sendable {
     package var frameBytesMax = 64 << 20
     /// The most requests of one loop to one peer that wait for their answers.
     package var pendingRequestsMax = 16_384
+    /// The bytes that may wait for one peer to read them, per loop and class; one message more goes out.
+    package var waitingBytesMax = 32 << 20
     /// How long a connection attempt may take, and then its handshake.
     package var connectTimeout = Duration.seconds(2)
     /// The least time between two attempts to reach a peer.
     package var reconnectDelay = Duration.milliseconds(250)
-    /// When a request without an answer is given up (the coordinator's own time-out is shorter).
+    /// When a request without an answer is given up (the coordinator's own time-out is shorter), and a
+    /// connection over which nothing went out meanwhile.
     package var requestTimeout = Duration.seconds(30)
 
     /// The defaults.
@@ -103,6 +106,14 @@ package final class LoopPeers: PeerConnectionOwner {
             completion(.failure(PeerFailure(code: .overloaded, text: text)))
             return
         }
+        if let connection = link.connection, isFull(connection) {
+            let text = """
+                \(connection.waitingBytes) bytes wait already for node \(node) to read them; nothing \
+                was sent
+                """
+            completion(.failure(PeerFailure(code: .overloaded, text: text)))
+            return
+        }
         let correlation = nextCorrelation
         nextCorrelation += 1
         link.pending[correlation] = Pending(
@@ -115,7 +126,7 @@ package final class LoopPeers: PeerConnectionOwner {
     /// Sends a one-way message; it is dropped if the node cannot be reached.
     package func send(_ message: PeerMessage, to node: NodeID, class trafficClass: TrafficClass) {
         let link = link(node, trafficClass)
-        guard link.waiting.count < 256 else { return }
+        guard link.waiting.count < 256, !(link.connection.map(isFull) ?? false) else { return }
         transmit(message, 0, node, trafficClass, link)
     }
 
@@ -196,8 +207,14 @@ package final class LoopPeers: PeerConnectionOwner {
             return
         }
         let correlation = envelope.correlation
-        receiver?.messageReceived(envelope.message, from: peer) { [weak connection] reply in
-            guard correlation != 0, let connection else { return }
+        receiver?.messageReceived(envelope.message, from: peer) {
+            [weak self, weak connection] reply in
+            guard correlation != 0, let self, let connection else { return }
+            // Who asks and does not read the answers is not answered for ever.
+            if isFull(connection) {
+                connection.close()
+                return
+            }
             guard connection.isOpen, connection.send(reply, correlation: correlation) == nil else {
                 return
             }
@@ -311,8 +328,16 @@ package final class LoopPeers: PeerConnectionOwner {
         if wasOpen { receiver?.connectionLost(to: node) }
     }
 
+    private func isFull(_ connection: PeerConnection) -> Bool {
+        connection.waitingBytes >= configuration.waitingBytesMax
+    }
+
     private func dropExpired() {
         let now = NIODeadline.now()
+        let stalled = (links.values.compactMap(\.connection) + inbound.values).filter {
+            $0.isStalled(for: configuration.requestTimeout, now: now)
+        }
+        for connection in stalled { connection.close() }
         for (key, link) in links {
             let expired = link.pending.filter { $0.value.deadline < now }
             for (correlation, request) in expired.sorted(by: { $0.key < $1.key }) {

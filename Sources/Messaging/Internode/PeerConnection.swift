@@ -153,6 +153,10 @@ package final class PeerConnection: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var isReading = false
     private var isFlushScheduled = false
+    /// Bytes that were handed to the socket and that it did not take yet.
+    private var flushingBytes = 0
+    /// When the socket last took something, or had nothing to take.
+    private var progressed = NIODeadline.now()
 
     init(
         isInitiator: Bool,
@@ -173,6 +177,14 @@ package final class PeerConnection: ChannelInboundHandler {
     /// Whether messages can be sent.
     var isOpen: Bool {
         if case .open = state { true } else { false }
+    }
+
+    /// The bytes that wait for the other side to read.
+    var waitingBytes: Int { flushingBytes + (outgoing?.readableBytes ?? 0) }
+
+    /// Whether bytes have waited for so long without one of them going out.
+    func isStalled(for span: Duration, now: NIODeadline) -> Bool {
+        flushingBytes > 0 && progressed + TimeAmount(span) < now
     }
 
     /// Sends a message; what is sent in one tick leaves in one write.
@@ -366,7 +378,14 @@ package final class PeerConnection: ChannelInboundHandler {
     private func flush(_ context: ChannelHandlerContext) {
         guard let buffer = outgoing else { return }
         outgoing = nil
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        let count = buffer.readableBytes
+        if flushingBytes == 0 { progressed = .now() }
+        flushingBytes += count
+        context.writeAndFlush(wrapOutboundOut(buffer)).assumeIsolated().whenComplete {
+            [weak self] _ in
+            self?.flushingBytes -= count
+            self?.progressed = .now()
+        }
     }
 
     private func closed(_ reason: String) {

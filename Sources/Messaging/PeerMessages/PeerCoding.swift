@@ -51,6 +51,7 @@ extension PeerMessage {
         case .noteDirty: 30
         case .noteRepaired: 31
         case .removeBatches: 32
+        case .deliverHints: 33
         case .page: 26
         case .digests: 27
         case .proposed: 20
@@ -65,7 +66,8 @@ extension PeerMessage {
     fileprivate var sizeHint: Int {
         switch self {
         case .gossip(let bytes), .modelBytes(let bytes): 32 + bytes.count
-        case .write(let mutations): 32 + mutations.reduce(0) { $0 + $1.operand.count + 40 }
+        case .write(let mutations), .deliverHints(let mutations, _):
+            32 + mutations.reduce(0) { $0 + $1.operand.count + 40 }
         case .read(let request):
             64 + request.groups.reduce(0) { $0 + 16 + $1.partitions.count * 20 }
         case .score(let request): 512 + request.groups.reduce(0) { $0 + $1.count * 20 }
@@ -93,6 +95,9 @@ extension ByteWriter {
             for entry in entries { writeSizedBytes(entry.encoded()) }
         case .propose(let change): write(change)
         case .write(let mutations): write(mutations)
+        case .deliverHints(let mutations, let oldestMicros):
+            writeInt64(oldestMicros)
+            write(mutations)
         case .scan(let request): write(request)
         case .rangeDigests(let request): write(request)
         case .storeBatch(let batch): write(batch)
@@ -272,6 +277,9 @@ extension ByteReader {
         case 30: return .noteDirty(try readDirtyMarks())
         case 31: return .noteRepaired(try readRepairNotes())
         case 32: return .removeBatches(try readNodeIDs())
+        case 33:
+            let oldestMicros = try readInt64("hint time")
+            return .deliverHints(try readMutations(), oldestMicros: oldestMicros)
         case 20: return .proposed(try readProposed())
         case 21: return .done
         case 22: return .rows(try readGroupReplies())

@@ -244,6 +244,8 @@ package struct PeerFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case disconnected = 5
         /// The node's copy of the slice is being rebuilt; another replica must be asked.
         case unreadable = 6
+        /// Hints are older than they may be, by the clock of the node that was to take them.
+        case tooOld = 7
     }
 
     /// What kind of failure.
@@ -270,6 +272,9 @@ package enum PeerMessage: Hashable, Sendable {
     // Requests.
     case propose(ClusterChange)
     case write([Mutation])
+    /// Write what was kept for the receiver; the oldest was made at this time, in microseconds since
+    /// 1970 by the sender's clock. Refused as too old by the receiver's own clock.
+    case deliverHints([Mutation], oldestMicros: Int64)
     case read(ReadRequest)
     case score(ScoreRequest)
     /// Fetch the model's bytes from the sender, check them, run them once on trial, and load.

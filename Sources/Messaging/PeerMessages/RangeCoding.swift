@@ -65,10 +65,19 @@ extension ByteWriter {
         if let after = request.after { write(after) }
         writeUInt32(UInt32(clamping: request.rowsMax))
         writeUInt32(UInt32(clamping: request.bytesMax))
+        writeBool(request.isForRebuild)
     }
 
+    /// How a page ends: 0 with its last row, 1 with the tokens, 2 with a token that follows; then
+    /// whether it is partial.
     mutating func write(_ page: ScanPage) {
-        writeBool(page.isComplete)
+        if let token = page.coveredTo {
+            writeUInt8(2)
+            writeInt64(token.value)
+        } else {
+            writeBool(page.isComplete)
+        }
+        writeBool(page.isPartial)
         writeCount(page.rows.count)
         for row in page.rows {
             write(row.partition)
@@ -163,12 +172,16 @@ extension ByteReader {
             tokens: try readTokens(),
             after: try readBool("has a start") ? try readPartition() : nil,
             rowsMax: Int(try readUInt32("rows")),
-            bytesMax: Int(try readUInt32("bytes"))
+            bytesMax: Int(try readUInt32("bytes")),
+            isForRebuild: try readBool("is for a rebuild")
         )
     }
 
     mutating func readScanPage() throws(ByteDecodingError) -> ScanPage {
-        let isComplete = try readBool("is complete")
+        let end = try readUInt8("end of the page")
+        guard end <= 2 else { throw .invalid(what: "end of the page: \(end)") }
+        let coveredTo = end == 2 ? Token(try readInt64("covered to")) : nil
+        let isPartial = try readBool("is partial")
         let count = try readCount("row count")
         var rows: [ScannedRow] = []
         rows.reserveCapacity(count)
@@ -176,7 +189,12 @@ extension ByteReader {
             let partition = try readPartition()
             rows.append(ScannedRow(partition: partition, row: try readSizedBytes("row")))
         }
-        return ScanPage(rows: rows, isComplete: isComplete)
+        return ScanPage(
+            rows: rows,
+            isComplete: end == 1,
+            coveredTo: coveredTo,
+            isPartial: isPartial
+        )
     }
 
     mutating func readRangeDigestRequest() throws(ByteDecodingError) -> RangeDigestRequest {

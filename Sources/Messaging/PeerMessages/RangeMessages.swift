@@ -28,6 +28,9 @@ package struct ScanRequest: Hashable, Sendable {
     package var rowsMax: Int
     /// The bytes after which the page ends.
     package var bytesMax: Int
+    /// Whether the asker rebuilds the slice and asks all others too, so that it may have what a
+    /// replica has that is being rebuilt itself.
+    package var isForRebuild: Bool
 
     /// A request with all its parts.
     package init(
@@ -36,7 +39,8 @@ package struct ScanRequest: Hashable, Sendable {
         tokens: ClosedRange<Token>,
         after: PartitionRef?,
         rowsMax: Int,
-        bytesMax: Int
+        bytesMax: Int,
+        isForRebuild: Bool = false
     ) {
         self.table = table
         self.nowSeconds = nowSeconds
@@ -44,6 +48,7 @@ package struct ScanRequest: Hashable, Sendable {
         self.after = after
         self.rowsMax = rowsMax
         self.bytesMax = bytesMax
+        self.isForRebuild = isForRebuild
     }
 }
 
@@ -67,11 +72,23 @@ package struct ScanPage: Hashable, Sendable {
     package var rows: [ScannedRow]
     /// Whether the tokens hold no row behind these.
     package var isComplete: Bool
+    /// The last token that an incomplete page covers with all its keys, where the replica may not
+    /// read behind it; nil: the page covers what is up to its last row.
+    package var coveredTo: Token?
+    /// Whether the replica is being rebuilt itself, so that it may lack rows.
+    package var isPartial: Bool
 
-    /// A page with both its parts.
-    package init(rows: [ScannedRow], isComplete: Bool) {
+    /// A page with all its parts.
+    package init(
+        rows: [ScannedRow],
+        isComplete: Bool,
+        coveredTo: Token? = nil,
+        isPartial: Bool = false
+    ) {
         self.rows = rows
         self.isComplete = isComplete
+        self.coveredTo = coveredTo
+        self.isPartial = isPartial
     }
 }
 
@@ -110,7 +127,8 @@ package struct RangeDigest: Hashable, Sendable {
 package struct StoredBatch: Hashable, Sendable {
     /// Names the batch, at random.
     package var id: NodeID
-    /// The coordinator's wall clock when it began, in microseconds.
+    /// When it began, in microseconds since 1970, by the clock of who has it: on the way that is the
+    /// coordinator's, and who keeps it puts the time of the receipt by its own in its place.
     package var createdMicros: Int64
     /// The writes.
     package var mutations: [Mutation]

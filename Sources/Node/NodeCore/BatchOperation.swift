@@ -104,12 +104,17 @@ final class BatchOperation {
 
     private func hint(_ node: NodeID, _ places: [Int], synced: Bool) {
         let mutations = places.map { batch.mutations[$0] }
-        coordinator.storeHints(mutations, for: node, synced: synced) { [self] isStored in
+        coordinator.storeHints(
+            mutations,
+            for: node,
+            synced: synced,
+            createdMicros: batch.createdMicros
+        ) { [self] outcome in
             feed {
-                if isStored {
-                    $0.hintStored(for: node, actions: &$1)
-                } else {
-                    $0.hintFailed(for: node, actions: &$1)
+                switch outcome {
+                case .stored: $0.hintStored(for: node, actions: &$1)
+                case .marked: $0.hintMarked(for: node, actions: &$1)
+                case .failed: $0.hintFailed(for: node, actions: &$1)
                 }
             }
         }
@@ -170,12 +175,17 @@ final class ReplayOperation {
 
     private func hint(_ node: NodeID, _ places: [Int], synced: Bool) {
         let mutations = places.map { batch.mutations[$0] }
-        coordinator.storeHints(mutations, for: node, synced: synced) { [self] isStored in
+        coordinator.storeHints(
+            mutations,
+            for: node,
+            synced: synced,
+            createdMicros: batch.createdMicros
+        ) { [self] outcome in
             feed {
-                if isStored {
-                    $0.hintStored(for: node, actions: &$1)
-                } else {
-                    $0.hintFailed(for: node, actions: &$1)
+                switch outcome {
+                case .stored: $0.hintStored(for: node, actions: &$1)
+                case .marked: $0.hintMarked(for: node, actions: &$1)
+                case .failed: $0.hintFailed(for: node, actions: &$1)
                 }
             }
         }

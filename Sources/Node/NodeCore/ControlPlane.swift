@@ -26,15 +26,26 @@ package final class ControlPlane {
     package let environment: any LoopEnvironment
     private let node: NodeID
     private let schemaTimeout: Duration
+    private let faults: PlantedFaults
     private var log: ClusterLogMachine
     private var gossip: GossipMachine
     private var gossipTimer: (any ScheduledCall)?
     private var nextTicket: ClusterLogMachine.Ticket = 1
     private var proposals: [ClusterLogMachine.Ticket: ProposalCompletion] = [:]
-    private var epochWaiters: [(epoch: Epoch, completion: () -> Void)] = []
+    private var epochWaiters: [UInt64: EpochWaiter] = [:]
+    private var nextWaiter: UInt64 = 0
     private let started: Duration
     /// Whether the node has stopped.
     package private(set) var isStopped = false
+
+    private struct EpochWaiter {
+        var epoch: Epoch
+        var timer: any ScheduledCall
+        var completion: () -> Void
+    }
+
+    /// The most that wait for an epoch: each may hold a message.
+    private static let epochWaitersMax = 1024
 
     /// Set once, before `start`.
     package var listener: Listener?
@@ -49,8 +60,10 @@ package final class ControlPlane {
         incarnation: Incarnation,
         entries: [LogEntry],
         schemaTimeout: Duration,
-        gossip configuration: GossipConfiguration = GossipConfiguration()
+        gossip configuration: GossipConfiguration = GossipConfiguration(),
+        faults: PlantedFaults = []
     ) throws {
+        self.faults = faults
         self.node = node
         self.environment = environment
         self.schemaTimeout = schemaTimeout
@@ -225,20 +238,35 @@ package final class ControlPlane {
 
     /// Calls `completion` once this node's state is at an epoch, or after a while all the same:
     /// the change is decided, and the node catches up later.
+    ///
+    /// Where too many wait already it is called at once.
     package func wait(for epoch: Epoch, from decider: NodeID, completion: @escaping () -> Void) {
         guard log.state.epoch < epoch else {
             completion()
             return
         }
-        var isDone = false
-        let once = {
-            guard !isDone else { return }
-            isDone = true
+        guard epochWaiters.count < Self.epochWaitersMax else {
+            epochSeen(epoch, from: decider)
             completion()
+            return
         }
-        epochWaiters.append((epoch, once))
+        nextWaiter += 1
+        let number = nextWaiter
+        let timer = environment.schedule(after: schemaTimeout) { [weak self] in
+            self?.epochWaiters.removeValue(forKey: number)?.completion()
+        }
+        epochWaiters[number] = EpochWaiter(epoch: epoch, timer: timer, completion: completion)
         epochSeen(epoch, from: decider)
-        _ = environment.schedule(after: schemaTimeout, once)
+    }
+
+    /// Serves those that wait for an epoch that is reached, in the order in which they came.
+    private func serveWaiters(at epoch: Epoch) {
+        let reached = epochWaiters.filter { $0.value.epoch <= epoch }.keys.sorted()
+        let waiters = reached.compactMap { epochWaiters.removeValue(forKey: $0) }
+        for waiter in waiters {
+            waiter.timer.cancel()
+            waiter.completion()
+        }
     }
 
     // MARK: Events
@@ -302,6 +330,7 @@ package final class ControlPlane {
         guard let last = entries.last else { return }
         var writes = StoreWrites()
         for entry in entries {
+            if faults.contains(.skippedEpochs), entry.epoch.value % 2 == 1 { continue }
             writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
         }
         let isTaken = environment.submit(writes) { [weak self] error in
@@ -335,9 +364,7 @@ package final class ControlPlane {
     private func publish(_ state: ClusterState) {
         feedGossip { $0.membersChanged(to: state.nodes.keys.sorted(), now: $1, into: &$2) }
         listener?.published(state)
-        let reached = epochWaiters.filter { $0.epoch <= state.epoch }
-        epochWaiters.removeAll { $0.epoch <= state.epoch }
-        for waiter in reached { waiter.completion() }
+        serveWaiters(at: state.epoch)
     }
 
     // MARK: Gossip

@@ -5,7 +5,7 @@ package import TokenPlacement
 package enum LocalKeys {
     /// The node's id: sixteen bytes.
     package static let nodeID = Array("node/id".utf8)
-    /// There while the node, whose disk was lost, has not marked all its slices for rebuilding.
+    /// There while tables may appear whose rows were lost with this node's disk: `LostDiskDuty`.
     package static let lostDisk = Array("node/lost-disk".utf8)
     /// What the keys of log entries begin with.
     package static let logPrefix = Array("log/".utf8)
@@ -19,4 +19,14 @@ package enum LocalKeys {
 
     /// The key of a logged batch.
     package static func batch(_ id: NodeID) -> [UInt8] { batchPrefix + id.bytes }
+
+    /// The batch whose key this is; nil for other keys.
+    package static func batch(decoding key: [UInt8]) -> NodeID? {
+        guard key.starts(with: batchPrefix), key.count == batchPrefix.count + 16 else { return nil }
+        let (high, low) = (key.dropLast(8).suffix(8), key.suffix(8))
+        return NodeID(
+            high: high.reduce(0) { $0 << 8 | UInt64($1) },
+            low: low.reduce(0) { $0 << 8 | UInt64($1) }
+        )
+    }
 }

@@ -10,6 +10,8 @@ package struct RequestSettings: Sendable {
     package var readTimeout = Duration.seconds(5)
     /// How long a write may take.
     package var writeTimeout = Duration.seconds(2)
+    /// How long one statement may count the rows of a scan, over all its pages.
+    package var countTimeout = Duration.seconds(60)
     /// How long a scoring may take.
     package var scoreTimeout = Duration.seconds(5)
     /// How long a model push waits for a node.
@@ -18,11 +20,14 @@ package struct RequestSettings: Sendable {
     package var requestsMax = 8192
     /// The most bytes of those requests' mutations and pages.
     package var bytesMax = 64 << 20
+    /// The most bytes that one node is sent to write at once, or to keep as a logged batch: what
+    /// its writer and a message between nodes take.
+    package var nodeWriteBytesMax = 63 << 20
     /// The percentile of measured read latencies after which another replica is asked; nil: never.
     package var speculativePercentile: Double? = 99
     /// The most rows that one page of a scan asks a replica for.
     package var scanRowsMax = 1000
-    /// The most bytes of one such page.
+    /// The most bytes of one such page; less where `bytesMax` is small.
     package var scanBytesMax = 1 << 20
 
     /// The defaults.
@@ -41,15 +46,27 @@ package final class LoopCoordinator {
     package let settings: RequestSettings
 
     /// The cluster as of now; replaced as a whole.
-    package var view: ClusterView
+    package var view: ClusterView {
+        didSet {
+            guard oldValue.state.epoch != view.state.epoch else { return }
+            let nodes = Set(view.state.nodes.keys)
+            latencies.forget(allBut: nodes)
+            scanLatencies.forget(allBut: nodes)
+        }
+    }
 
-    /// The latencies of the replicas' answers, as this loop measured them.
+    /// The latencies of the replicas' answers to reads of rows, as this loop measured them.
     var latencies = LatencyTracker()
+    /// Those of the pages of scans, which take longer.
+    var scanLatencies = LatencyTracker()
     let hints: SharedHints
     let upkeep: LoopBound<Upkeep>
     let faults: PlantedFaults
 
-    private var clock: WriteClock
+    /// A page of a scan takes this part of all requests' bytes at most.
+    private static let scanShare = 16
+
+    private let clock: WriteClock
     private var openRequests = 0
     private var openBytes = 0
 
@@ -59,7 +76,7 @@ package final class LoopCoordinator {
         hints: SharedHints,
         upkeep: LoopBound<Upkeep>,
         settings: RequestSettings,
-        loop: (index: Int, count: Int),
+        clock: WriteClock,
         view: ClusterView,
         faults: PlantedFaults
     ) {
@@ -70,17 +87,23 @@ package final class LoopCoordinator {
         self.settings = settings
         self.view = view
         self.faults = faults
-        clock = WriteClock(loop: loop.index, loopCount: loop.count)
+        self.clock = clock
     }
 
     // MARK: Clocks
 
     /// The wall clock in seconds, as expiries are judged by it.
-    package var nowSeconds: Int64 { environment.wallMicros / 1_000_000 }
+    package var nowSeconds: Int64 {
+        environment.wallMicros / 1_000_000 - (faults.contains(.lateClock) ? 3600 : 0)
+    }
 
     /// A timestamp for a write that brings none: it never repeats or goes back on this node, while
     /// it runs.
     package func nextTimestamp() -> Int64 { clock.next(wallMicros: environment.wallMicros) }
+
+    /// Microseconds since 1970 by which the ages of hints and batches are measured: whatever is done
+    /// to the wall clock while the node runs, they go on evenly.
+    var steadyMicros: Int64 { hints.clock.micros(at: environment.now) }
 
     // MARK: Bounds
 
@@ -108,8 +131,25 @@ package final class LoopCoordinator {
         openBytes += bytes
     }
 
+    /// Counts what a request that was admitted holds by now; later ones are refused for it.
+    func hold(_ bytes: Int) { openBytes += bytes }
+
+    /// Refuses a write that no node could do, before any is asked: their failures would look like
+    /// those of broken disks, and cost repairs.
+    private func checkSize(_ bytes: Int) throws(CoordinationError) {
+        guard bytes > settings.nodeWriteBytesMax else { return }
+        throw .invalid(
+            """
+            a node would have to write \(bytes) bytes of this request at once, and the limit is \
+            \(settings.nodeWriteBytesMax) (memory.parts_mib.writer_queue, and the longest message \
+            between nodes): send fewer or smaller values at once
+            """
+        )
+    }
+
     /// Gives the room of a request back.
     func release(_ bytes: Int) {
+        guard !faults.contains(.heldRoom) else { return }
         openRequests -= 1
         openBytes -= bytes
     }
@@ -136,6 +176,9 @@ package final class LoopCoordinator {
                 consistency: consistency,
                 type: type
             )
+            if bytes > settings.nodeWriteBytesMax {
+                try checkSize(machine.bytesMaxOfNode { mutations[$0].byteCount })
+            }
             try admit(bytes)
             WriteOperation(machine, mutations, self, bytes, completion).start()
         } catch {
@@ -154,7 +197,7 @@ package final class LoopCoordinator {
         let bytes = mutations.reduce(0) { $0 + $1.byteCount }
         let batch = StoredBatch(
             id: NodeID(high: environment.random(), low: environment.random()),
-            createdMicros: environment.wallMicros,
+            createdMicros: steadyMicros,
             mutations: mutations
         )
         do throws(CoordinationError) {
@@ -165,6 +208,8 @@ package final class LoopCoordinator {
                 view: view,
                 consistency: consistency
             )
+            // Who keeps the batch takes all of it.
+            try checkSize(bytes)
             try admit(bytes)
             BatchOperation(machine, batch, self, bytes, completion).start()
         } catch {
@@ -206,7 +251,10 @@ package final class LoopCoordinator {
         completion: @escaping (Result<ScoreMachine.Outcome, CoordinationError>) -> Void
     ) {
         do throws(CoordinationError) {
-            let groups = try group(partitions, of: table, consistency)
+            var groups = try group(partitions, of: table, consistency)
+            if faults.contains(.scoreAtOneReplica) {
+                for index in groups.indices { groups[index].required = 1 }
+            }
             try admit(0)
             ScoreOperation(partitions, groups, table, template, consistency, self, completion)
                 .start()
@@ -225,12 +273,14 @@ package final class LoopCoordinator {
                 of: request.position.ranges,
                 keyspace: request.table.keyspace,
                 consistency: request.consistency,
-                latencies: latencies
+                latencies: scanLatencies
             )
             if faults.contains(.readAtOneReplica) {
                 for index in runs.indices { runs[index].required = 1 }
             }
-            try admit(0)
+            // A page may have so many bytes; what replicas send for it, as many each.
+            let bytes = min(settings.scanBytesMax, max(1, settings.bytesMax / Self.scanShare))
+            try admit(bytes)
             let machine = ScanMachine(
                 table: request.table.id,
                 position: request.position,
@@ -240,12 +290,12 @@ package final class LoopCoordinator {
                 gcGraceSeconds: request.table.options.gcGraceSeconds,
                 limits: ScanMachine.Limits(
                     rowsMax: request.rowsMax,
-                    bytesMax: settings.scanBytesMax,
+                    bytesMax: bytes,
                     requestRowsMax: min(request.rowsMax, settings.scanRowsMax),
-                    requestBytesMax: settings.scanBytesMax
+                    requestBytesMax: bytes
                 )
             )
-            ScanOperation(machine, request.table.id, self, completion).start()
+            ScanOperation(machine, request.table.id, self, bytes, completion).start()
         } catch {
             completion(.failure(error))
         }
@@ -270,6 +320,7 @@ package final class LoopCoordinator {
 }
 
 extension Mutation {
-    /// What the mutation counts against bounds, in bytes.
-    package var byteCount: Int { partition.key.count + operand.count + 64 }
+    /// What the mutation counts against bounds, in bytes: more than it takes as a write, in a
+    /// message or as a hint.
+    package var byteCount: Int { partition.key.count + operand.count + 96 }
 }

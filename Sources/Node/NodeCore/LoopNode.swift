@@ -1,6 +1,7 @@
 package import Catalog
 internal import ClusterLog
 package import PeerMessages
+package import Replication
 internal import Storage
 package import TokenPlacement
 
@@ -13,6 +14,7 @@ package final class LoopNode: PeerReceiver {
     private let control: LoopBound<ControlPlane>
     private let upkeep: LoopBound<Upkeep>
     private let models: any ModelService
+    private let hintSettings: HintSettings
 
     /// This node's epoch, so that only news go to the control plane.
     package var epoch = Epoch.zero
@@ -26,13 +28,15 @@ package final class LoopNode: PeerReceiver {
         replica: LoopReplica,
         control: LoopBound<ControlPlane>,
         upkeep: LoopBound<Upkeep>,
-        models: any ModelService
+        models: any ModelService,
+        hintSettings: HintSettings
     ) {
         self.environment = environment
         self.replica = replica
         self.control = control
         self.upkeep = upkeep
         self.models = models
+        self.hintSettings = hintSettings
     }
 
     package func epochSeen(_ epoch: Epoch, from peer: NodeID) {
@@ -53,6 +57,14 @@ package final class LoopNode: PeerReceiver {
     ) {
         switch message {
         case .write(let mutations):
+            catchingUp(with: peer, { [replica] in replica.write(mutations, completion: $0) }) {
+                reply(Self.message($0) { .done })
+            }
+        case .deliverHints(let mutations, let oldestMicros):
+            if let refusal = refusal(ofHintsSince: oldestMicros) {
+                reply(.failed(refusal))
+                return
+            }
             catchingUp(with: peer, { [replica] in replica.write(mutations, completion: $0) }) {
                 reply(Self.message($0) { .done })
             }
@@ -129,6 +141,21 @@ package final class LoopNode: PeerReceiver {
         }
     }
 
+    /// Hints that are too old by this node's clock are refused: the sweeper counts on it that what
+    /// they would write back is gone by then, and the sender's clock may have been wrong.
+    private func refusal(ofHintsSince oldestMicros: Int64) -> PeerFailure? {
+        let (age, isOver) = environment.wallMicros.subtractingReportingOverflow(oldestMicros)
+        let isYoung = age <= hintSettings.windowSeconds.asMicros
+        guard isOver || !isYoung || age < -hintSettings.skewMarginSeconds.asMicros else {
+            return nil
+        }
+        let text = """
+            hints of \(oldestMicros / 1_000_000) came at \(environment.wallMicros / 1_000_000), and \
+            they may be \(hintSettings.windowSeconds) s old: their slices are left to repair
+            """
+        return PeerFailure(code: .tooOld, text: text)
+    }
+
     private static func message<Value>(
         _ result: Result<Value, PeerFailure>,
         _ success: (Value) -> PeerMessage
@@ -150,5 +177,13 @@ package final class LoopNode: PeerReceiver {
                 bound.perform { $0(message) }
             }
         }
+    }
+}
+
+extension Int64 {
+    /// Seconds as microseconds, or the nearest number that there is.
+    fileprivate var asMicros: Int64 {
+        let (product, isOver) = multipliedReportingOverflow(by: 1_000_000)
+        return isOver ? (self < 0 ? .min : .max) : product
     }
 }

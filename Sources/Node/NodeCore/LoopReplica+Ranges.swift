@@ -1,4 +1,5 @@
 internal import Catalog
+internal import Coordination
 package import PeerMessages
 internal import Replication
 internal import Storage
@@ -9,120 +10,132 @@ extension LoopReplica {
     /// The most rows and bytes of a page, whatever the asker wants.
     private static let pageRowsMax = 10_000
     private static let pageBytesMax = 8 << 20
-    /// The most ranges of one request for digests.
-    private static let rangesMax = 4096
 
     // MARK: Ranges
 
-    /// Reads a page of rows in the order of their keys.
+    /// Reads a page of rows in the order of their keys, up to a slice that may not be read.
     ///
-    /// Rebuilding reads ranges of other replicas only; a client's scan and a repair alike must not
-    /// see a slice that is being rebuilt.
+    /// A client's scan and a repair alike must not see a slice that is being rebuilt; who rebuilds
+    /// it too may have what there is, and is told.
     package func scan(_ request: ScanRequest, completion: @escaping Completion<ScanPage>) {
         guard let table = table(request.table) else {
             completion(.failure(unknown(request.table)))
             return
         }
-        guard health.mayRead(table.id, tokens: request.tokens) else {
+        let isPartial = isPartial(request)
+        guard let tokens = readable(request) else {
             completion(.failure(unreadable(table, "is being rebuilt from its replicas")))
             return
         }
-        var range = RowKey.sliceRange(table: table.id, tokens: request.tokens)
-        if let after = request.after {
-            let key = RowKey(table: table.id, token: after.token, partitionKey: after.key)
-            let start = key.encoded + [0]
-            if range.lower.lexicographicallyPrecedes(start) { range.lower = start }
-        }
-        let keys = range
-        let rowsMax = min(max(1, request.rowsMax), Self.pageRowsMax)
-        let bytesMax = min(max(1, request.bytesMax), Self.pageBytesMax)
+        let bounds = PageRead.Bounds(
+            table: table.id,
+            tokens: tokens,
+            sliceCount: health.sliceCount,
+            after: request.after,
+            rowsMax: min(max(1, request.rowsMax), Self.pageRowsMax),
+            bytesMax: min(max(1, request.bytesMax), Self.pageBytesMax)
+        )
         let isTaken = environment.runOnPool(.reads) { store throws(StorageError) in
-            Self.page(try store.scan(keys, rowsMax: rowsMax, bytesMax: bytesMax))
-        } completion: { [self] (result: Result<ScanPage?, StorageError>) in
-            switch result {
-            case .success(let page?): completion(.success(page))
-            case .success(nil):
-                let text = "a key of table \(table.qualifiedName) cannot be read"
-                completion(.failure(PeerFailure(code: .failed, text: text)))
-            case .failure(let error): completion(.failure(rangeFailed(request, error)))
-            }
-        }
-        if !isTaken { completion(.failure(Self.tooManyReads)) }
-    }
-
-    /// The rows with their partitions; nil if a key is none of this program's.
-    private static func page(_ scan: StoreScan) -> ScanPage? {
-        var rows: [ScannedRow] = []
-        rows.reserveCapacity(scan.entries.count)
-        for entry in scan.entries {
-            guard let key = try? RowKey(decoding: entry.key) else { return nil }
-            let partition = PartitionRef(token: key.token, key: key.partitionKey)
-            rows.append(ScannedRow(partition: partition, row: entry.row))
-        }
-        return ScanPage(rows: rows, isComplete: scan.isComplete)
-    }
-
-    /// Digests what is stored in some token ranges.
-    package func digests(
-        _ request: RangeDigestRequest,
-        completion: @escaping Completion<[RangeDigest]>
-    ) {
-        guard let table = table(request.table) else {
-            completion(.failure(unknown(request.table)))
-            return
-        }
-        guard request.ranges.count <= Self.rangesMax else {
-            let text = """
-                digests of \(request.ranges.count) ranges are asked for, the limit is \
-                \(Self.rangesMax): ask for fewer at once
-                """
-            completion(.failure(PeerFailure(code: .invalid, text: text)))
-            return
-        }
-        guard request.ranges.allSatisfy({ health.mayRead(table.id, tokens: $0) }) else {
-            completion(.failure(unreadable(table, "is being rebuilt from its replicas")))
-            return
-        }
-        let gcGraceSeconds = table.options.gcGraceSeconds
-        let isTaken = environment.runOnPool(.background) { store throws(StorageError) in
-            try RangeDigester.digests(request, gcGraceSeconds: gcGraceSeconds, in: store)
-        } completion: { [self] (result: Result<[RangeDigest], StorageError>) in
-            switch result {
-            case .success(let digests): completion(.success(digests))
-            case .failure(let error):
-                for range in request.ranges {
-                    if case .corruption = error {
-                        corruptionFound(table.id, range.lowerBound, error)
-                    }
+            try PageRead.read(bounds, in: store)
+        } completion: { [self] (result: Result<PageRead, StorageError>) in
+            completion(
+                page(result, of: table, request, readTo: tokens.upperBound).map { page in
+                    var page = page
+                    // Before it was read or behind that.
+                    page.isPartial = isPartial || self.isPartial(request)
+                    return page
                 }
-                completion(.failure(PeerFailure(error)))
-            }
+            )
         }
         if !isTaken { completion(.failure(Self.tooManyReads)) }
     }
 
-    private func rangeFailed(_ request: ScanRequest, _ error: StorageError) -> PeerFailure {
-        if case .corruption = error {
-            let start = request.after?.token ?? request.tokens.lowerBound
-            corruptionFound(request.table, start, error)
+    /// What may be given of the tokens of a request, from their beginning.
+    private func readable(_ request: ScanRequest) -> ClosedRange<Token>? {
+        guard request.isForRebuild else {
+            return health.readablePrefix(request.table, request.tokens)
         }
-        return PeerFailure(error)
+        let mayServe = health.mayServeRebuild(request.table, tokens: request.tokens)
+        return mayServe ? request.tokens : nil
+    }
+
+    private func isPartial(_ request: ScanRequest) -> Bool {
+        request.isForRebuild && !health.mayRead(request.table, tokens: request.tokens)
+    }
+
+    private func page(
+        _ result: Result<PageRead, StorageError>,
+        of table: TableDefinition,
+        _ request: ScanRequest,
+        readTo last: Token
+    ) -> Result<ScanPage, PeerFailure> {
+        switch result {
+        case .success(.page(var page)):
+            // Where slices were given up meanwhile, what was read of them does not count.
+            guard let tokens = readable(request) else {
+                return .failure(unreadable(table, "is being rebuilt from its replicas"))
+            }
+            page.cut(behind: min(last, tokens.upperBound), of: request.tokens)
+            return .success(page)
+        case .success(.badKey):
+            let text = "a key of table \(table.qualifiedName) cannot be read"
+            return .failure(PeerFailure(code: .failed, text: text))
+        case .success(.badRow(let token, let error)):
+            let text = "a stored row of \(table.qualifiedName) at token \(token): \(error)"
+            return .failure(PeerFailure(code: .failed, text: text))
+        case .success(.damaged(let token, let error)):
+            corruptionFound(table.id, token, error)
+            return .failure(PeerFailure(error))
+        case .failure(let error): return .failure(PeerFailure(error))
+        }
     }
 
     // MARK: Logged batches
 
-    /// Keeps a logged batch, durably.
+    /// Keeps a logged batch, durably, with the time of its receipt: its age is a matter of this
+    /// node's clock alone.
     package func storeBatch(_ batch: StoredBatch, completion: @escaping Completion<Void>) {
+        var batch = batch
+        batch.createdMicros = batches.clock.micros(at: environment.now)
+        let id = batch.id
+        let value = batch.encoded
+        guard batches.withBook({ $0.admit(id, bytes: value.count) }) else {
+            let text = """
+                the log of batches is full (hints.batch_log_mib_max); nothing was written, try \
+                again later
+                """
+            completion(.failure(PeerFailure(code: .overloaded, text: text)))
+            return
+        }
         var writes = StoreWrites()
-        writes.putLocal(batch.encoded, for: LocalKeys.batch(batch.id))
-        submit(writes, completion: completion)
+        writes.putLocal(value, for: LocalKeys.batch(id))
+        submit(writes) { [batches, environment] result in
+            let bytes = value.count
+            let nowMicros = batches.clock.micros(at: environment.now)
+            switch result {
+            case .success: batches.withBook { $0.stored(id, bytes: bytes, nowMicros: nowMicros) }
+            case .failure: batches.withBook { $0.removed(id) }
+            }
+            completion(result)
+        }
     }
 
     /// Forgets logged batches that are written everywhere.
-    package func removeBatches(_ ids: [NodeID]) {
+    ///
+    /// What stays for lack of room is written once more later, which changes nothing.
+    package func removeBatches(
+        _ ids: [NodeID],
+        completion: @escaping Completion<Void> = { _ in }
+    ) {
         var writes = StoreWrites()
         for id in ids { writes.deleteLocal(LocalKeys.batch(id)) }
-        // What stays for lack of room is written once more later, which changes nothing.
-        submit(writes) { _ in }
+        submit(writes) { [batches] result in
+            if case .success = result {
+                batches.withBook { book in
+                    for id in ids { book.removed(id) }
+                }
+            }
+            completion(result)
+        }
     }
 }

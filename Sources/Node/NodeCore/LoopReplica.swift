@@ -13,6 +13,7 @@ package final class LoopReplica {
 
     let environment: any LoopEnvironment
     private let scorer: any RowScorer
+    let batches: SharedBatches
 
     /// The state that names tables and models.
     package var state = ClusterState() {
@@ -26,18 +27,33 @@ package final class LoopReplica {
     /// Which slices may be read and written here.
     package var health = SliceHealth()
 
+    /// The rate at which rows are read for digests, shared by the loops.
+    package var digestRate = SharedRate(bytesPerSecond: 0)
+    /// The most rows that are read for digests in one step.
+    package var digestRowsMax = 4096
+
     /// Called when a stored row or block turned out damaged.
     package var corruptionFound: (TableID, Token, StorageError) -> Void = { _, _, _ in }
 
     private var tables: [TableID: TableDefinition] = [:]
 
+    /// The most bytes of rows that one request may ask for: what a message between nodes holds.
+    package var readBytesMax = 60 << 20
+
     /// The most keys that are read on the loop itself, from memory.
     private static let inlineKeysMax = 128
+    /// The most keys that are read from the disk before their bytes are counted.
+    private static let stepKeysMax = 512
 
     /// The replica of a loop.
-    package init(environment: any LoopEnvironment, scorer: any RowScorer) {
+    package init(
+        environment: any LoopEnvironment,
+        scorer: any RowScorer,
+        batches: SharedBatches
+    ) {
         self.environment = environment
         self.scorer = scorer
+        self.batches = batches
     }
 
     /// The table with an id, if the state knows it.
@@ -157,6 +173,7 @@ package final class LoopReplica {
     ) {
         let count = groups.reduce(0) { $0 + $1.count }
         var found: [[UInt8]?] = []
+        var bytes = 0
         found.reserveCapacity(count)
         var rest: [RowKey] = []
         for group in groups {
@@ -176,7 +193,9 @@ package final class LoopReplica {
                 }
                 do throws(StorageError) {
                     switch try environment.readFromMemory(key) {
-                    case .found(let row): found.append(row)
+                    case .found(let row):
+                        found.append(row)
+                        bytes += row.count
                     case .absent: found.append(nil)
                     case .needsDisk: rest.append(key)
                     }
@@ -184,15 +203,55 @@ package final class LoopReplica {
                     completion(.failure(failed([key], error)))
                     return
                 }
+                guard bytes <= readBytesMax else {
+                    completion(.failure(tooManyBytes(table)))
+                    return
+                }
             }
         }
-        guard !rest.isEmpty else {
+        read(rest[...], of: table, behind: found, bytes: bytes, completion: completion)
+    }
+
+    /// Reads what memory does not have, step by step, so that too many bytes are noticed early.
+    private func read(
+        _ keys: ArraySlice<RowKey>,
+        of table: TableDefinition,
+        behind found: [[UInt8]?],
+        bytes: Int,
+        completion: @escaping Completion<[[UInt8]?]>
+    ) {
+        guard !keys.isEmpty else {
             completion(.success(found))
             return
         }
-        let (head, keys) = (found, rest)
-        let isTaken = environment.readRows(keys) { [self] result in
-            completion(result.map { head + $0 }.mapError { failed(keys, $0) })
+        let rowBytes = max(1, bytes / max(1, found.count))
+        let count = min(Self.stepKeysMax, max(1, (readBytesMax - bytes) / rowBytes))
+        let step = Array(keys.prefix(count))
+        let isTaken = environment.readRows(step) { [self] result in
+            let rows: [[UInt8]?]
+            do throws(StorageError) {
+                rows = try result.get()
+            } catch {
+                completion(.failure(failed(step, error)))
+                return
+            }
+            // A slice that was given up meanwhile may have lost rows before they were read.
+            guard health.isWell || step.allSatisfy({ health.mayRead($0.table, $0.token) }) else {
+                completion(.failure(unreadable(table, "is being rebuilt from its replicas")))
+                return
+            }
+            let bytes = rows.reduce(bytes) { $0 + ($1?.count ?? 0) }
+            guard bytes <= readBytesMax else {
+                completion(.failure(tooManyBytes(table)))
+                return
+            }
+            read(
+                keys.dropFirst(count),
+                of: table,
+                behind: found + rows,
+                bytes: bytes,
+                completion: completion
+            )
         }
         if !isTaken { completion(.failure(Self.tooManyReads)) }
     }
@@ -238,6 +297,16 @@ package final class LoopReplica {
 
     // MARK: Failures
 
+    private func tooManyBytes(_ table: TableDefinition) -> PeerFailure {
+        PeerFailure(
+            code: .invalid,
+            text: """
+                the rows of \(table.qualifiedName) that are asked for have too many bytes, the \
+                limit is \(readBytesMax) for each replica: ask for fewer keys at once
+                """
+        )
+    }
+
     func unknown(_ table: TableID) -> PeerFailure {
         PeerFailure(
             code: .unknownTable,
@@ -264,7 +333,12 @@ package final class LoopReplica {
 extension PeerFailure {
     /// The failure that a storage error is to the one who asked.
     package init(_ error: StorageError) {
-        self.init(code: .failed, text: "\(error)")
+        // That nothing was done, and never will be, makes a difference to who coordinates.
+        if case .invalid = error {
+            self.init(code: .invalid, text: "\(error)")
+        } else {
+            self.init(code: .failed, text: "\(error)")
+        }
     }
 
     /// A reply that is of the wrong kind.

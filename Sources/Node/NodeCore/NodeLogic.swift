@@ -24,26 +24,6 @@ package struct NodeSettings: Sendable {
     package init() {}
 }
 
-/// Faults that the simulator plants to prove that its checkers see them; never set otherwise.
-package struct PlantedFaults: OptionSet, Sendable {
-    /// The bits.
-    package let rawValue: UInt32
-
-    /// The faults with the given bits.
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
-
-    /// A read at any level asks one replica only.
-    package static let readAtOneReplica = PlantedFaults(rawValue: 1)
-    /// A hint is deleted before its target acknowledged it.
-    package static let droppedHint = PlantedFaults(rawValue: 2)
-    /// The sweeper purges before grace period and repair.
-    package static let earlyPurge = PlantedFaults(rawValue: 4)
-    /// Replicas that were found stale are not repaired.
-    package static let skippedReadRepair = PlantedFaults(rawValue: 8)
-    /// A node that lost its disk answers reads at once.
-    package static let wipedNodeAnswers = PlantedFaults(rawValue: 16)
-}
-
 /// What belongs to one event loop; bound to it.
 package struct LoopParts {
     /// Time, peers and the store.
@@ -88,6 +68,7 @@ package final class NodeLogic: Sendable {
     package let upkeep: LoopBound<Upkeep>
 
     private let hooks: Hooks
+    private let faults: PlantedFaults
     /// The state that was published last; on the control loop.
     private let published: LoopBound<Published>
 
@@ -121,19 +102,34 @@ package final class NodeLogic: Sendable {
     ) throws {
         self.node = node
         self.hooks = hooks
+        faults = settings.faults
         let first = environments[0]
-        let hints = SharedHints(settings: settings.upkeep.hints, records: records)
+        let hints = SharedHints(
+            settings: settings.upkeep.hints,
+            records: records,
+            clock: SteadyClock(wallMicros: first.wallMicros, now: first.now)
+        )
+        var batchSettings = settings.upkeep.batches
+        // One for the log, one for the writes.
+        batchSettings.orphanedAfter = settings.requests.writeTimeout * 2
+        let batches = SharedBatches(
+            settings: batchSettings,
+            records: records,
+            clock: hints.clock,
+            now: first.now
+        )
         let plane = try ControlPlane(
             node: node,
             environment: first,
             incarnation: incarnation,
             entries: entries,
             schemaTimeout: settings.schemaTimeout,
-            gossip: settings.gossip
+            gossip: settings.gossip,
+            faults: settings.faults
         )
         let view = ClusterView(node: node, state: ClusterState(), alive: [node])
         let replicas = environments.map {
-            LoopReplica(environment: $0, scorer: scorer($0))
+            LoopReplica(environment: $0, scorer: scorer($0), batches: batches)
         }
         let keeper = Upkeep(
             node: node,
@@ -149,8 +145,11 @@ package final class NodeLogic: Sendable {
         self.control = control
         self.upkeep = upkeep
         published = LoopBound(Published(), on: first)
-        loops = zip(environments, replicas).enumerated().map { index, pair in
-            let (environment, replica) = pair
+        let clock = WriteClock()
+        let digestRate = SharedRate(bytesPerSecond: settings.upkeep.repair.bytesPerSecond)
+        loops = zip(environments, replicas).map { environment, replica in
+            replica.digestRate = digestRate
+            replica.digestRowsMax = settings.upkeep.repair.pageRowsMax * 4
             replica.corruptionFound = { table, token, error in
                 let text = "\(error)"
                 upkeep.perform { $0.corruptionFound(table, token, text) }
@@ -165,7 +164,7 @@ package final class NodeLogic: Sendable {
                         hints: hints,
                         upkeep: upkeep,
                         settings: settings.requests,
-                        loop: (index, environments.count),
+                        clock: clock,
                         view: view,
                         faults: settings.faults
                     ),
@@ -174,7 +173,8 @@ package final class NodeLogic: Sendable {
                         replica: replica,
                         control: control,
                         upkeep: upkeep,
-                        models: models(environment)
+                        models: models(environment),
+                        hintSettings: settings.upkeep.hints
                     )
                 ),
                 on: environment
@@ -242,6 +242,7 @@ package final class NodeLogic: Sendable {
 
     /// Gossip changed its mind about a node.
     private func aliveChanged(_ alive: Set<NodeID>, _ changed: NodeID, isAlive: Bool) {
+        if isAlive, faults.contains(.unnoticedReturn) { return }
         let everybody = alive.union([node])
         for loop in loops {
             loop.perform { parts in

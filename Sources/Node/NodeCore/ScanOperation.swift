@@ -37,19 +37,25 @@ final class ScanOperation {
     private var machine: ScanMachine
     private let table: TableID
     private let coordinator: LoopCoordinator
+    private let admittedBytes: Int
     private let completion: (Result<ScanMachine.Page, CoordinationError>) -> Void
     private var deadline: (any ScheduledCall)?
     private var speculation: (any ScheduledCall)?
+    /// The machine's waits that the speculation was scheduled for.
+    private var timedWaitCount = 0
+    private var isDone = false
 
     init(
         _ machine: ScanMachine,
         _ table: TableID,
         _ coordinator: LoopCoordinator,
+        _ admittedBytes: Int,
         _ completion: @escaping (Result<ScanMachine.Page, CoordinationError>) -> Void
     ) {
         self.machine = machine
         self.table = table
         self.coordinator = coordinator
+        self.admittedBytes = admittedBytes
         self.completion = completion
     }
 
@@ -58,24 +64,47 @@ final class ScanOperation {
         deadline = environment.schedule(after: coordinator.settings.readTimeout) { [self] in
             feed { $0.timedOut(&$1) }
         }
-        if let delay = coordinator.speculationDelay {
-            speculation = environment.schedule(after: delay) { [self] in
-                feed { $0.speculate(&$1) }
-            }
-        }
         feed { $0.start(&$1) }
     }
 
     private func feed(_ event: (inout ScanMachine, inout [ScanMachine.Action]) -> Void) {
+        guard !isDone else { return }
         var actions: [ScanMachine.Action] = []
         event(&machine, &actions)
+        timeReplicas()
         for action in actions {
+            // What an action fails with at once may be the end of all.
+            guard !isDone else { return }
             switch action {
             case .scan(let request, let node, let message): scan(request, node, message)
             case .repair(let request, let node, let rows): repair(request, node, rows)
-            case .answer(let page): finish(.success(page))
+            case .answer(let page): finish(.success(coordinator.faults.reported(page)))
             case .fail(let error): finish(.failure(error))
             }
+        }
+    }
+
+    /// Waits anew before other replicas are asked, for each round and its repairs.
+    private func timeReplicas() {
+        guard machine.waitCount != timedWaitCount else { return }
+        timedWaitCount = machine.waitCount
+        speculation?.cancel()
+        speculation = nil
+        guard !machine.isFinished, let delay = coordinator.scanSpeculationDelay else { return }
+        speculation = coordinator.environment.schedule(after: delay) { [self] in
+            speculate(after: delay)
+        }
+    }
+
+    private func speculate(after delay: Duration) {
+        let known = machine.slowNodes
+        feed { $0.speculate(&$1) }
+        for node in machine.slowNodes.subtracting(known).sorted() {
+            coordinator.scanLatencies.overdue(
+                node,
+                for: delay,
+                now: coordinator.environment.now
+            )
         }
     }
 
@@ -98,7 +127,7 @@ final class ScanOperation {
         let mutations = rows.map {
             Mutation(table: table, partition: $0.partition, operand: $0.row)
         }
-        coordinator.write(mutations, to: node) { [self] result in
+        coordinator.repair(mutations[...], at: node) { [self] result in
             switch result {
             case .success: feed { $0.repairAcknowledged(request: request, actions: &$1) }
             case .failure(let failure):
@@ -108,11 +137,12 @@ final class ScanOperation {
     }
 
     private func finish(_ result: Result<ScanMachine.Page, CoordinationError>) {
+        isDone = true
         deadline?.cancel()
         deadline = nil
         speculation?.cancel()
         speculation = nil
-        coordinator.release(0)
+        coordinator.release(admittedBytes)
         completion(result)
     }
 }
@@ -126,12 +156,17 @@ extension LoopCoordinator {
         timeout: Duration? = nil,
         completion: @escaping LoopReplica.Completion<ScanPage>
     ) {
+        let start = environment.now
         if node == view.node {
-            replica.scan(message, completion: completion)
+            replica.scan(message) { [self] result in
+                note(result, of: node, since: start, isScan: true)
+                completion(result)
+            }
             return
         }
         environment.request(.scan(message), to: node, class: trafficClass, timeout: timeout) {
-            result in
+            [self] result in
+            note(result, of: node, since: start, isScan: true)
             switch result.map(\.message) {
             case .success(.page(let page)): completion(.success(page))
             case .success: completion(.failure(.mismatch(from: node)))

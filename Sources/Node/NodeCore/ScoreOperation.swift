@@ -12,6 +12,7 @@ final class ScoreOperation {
     private let coordinator: LoopCoordinator
     private let completion: (Result<ScoreMachine.Outcome, CoordinationError>) -> Void
     private var deadline: (any ScheduledCall)?
+    private var isDone = false
 
     init(
         _ partitions: [PartitionRef],
@@ -46,9 +47,12 @@ final class ScoreOperation {
     }
 
     private func feed(_ event: (inout ScoreMachine, inout [ScoreMachine.Action]) -> Void) {
+        guard !isDone else { return }
         var actions: [ScoreMachine.Action] = []
         event(&machine, &actions)
         for action in actions {
+            // What an action fails with at once may be the end of all.
+            guard !isDone else { return }
             switch action {
             case .score(let request, let node, let groups): score(request, node, groups)
             case .digest(let request, let node, let groups): digest(request, node, groups)
@@ -152,6 +156,7 @@ final class ScoreOperation {
     }
 
     private func finish(_ result: Result<ScoreMachine.Outcome, CoordinationError>) {
+        isDone = true
         deadline?.cancel()
         deadline = nil
         coordinator.release(0)

@@ -8,12 +8,15 @@ internal import TokenPlacement
 
 /// The accounts of a node's hints, shared by its loops.
 package final class SharedHints: Sendable {
+    /// What the ages of hints and logged batches are measured by.
+    let clock: SteadyClock
     private let book: Mutex<HintBook>
 
     /// The accounts of what was found on disk.
-    package init(settings: HintSettings, records: UpkeepRecords) {
-        var book = HintBook(settings: settings)
-        for hint in records.hints { book.restore(key: hint.key, valueBytes: hint.valueBytes) }
+    package init(settings: HintSettings, records: UpkeepRecords, clock: SteadyClock) {
+        self.clock = clock
+        var book = records.hints
+        book.settings = settings
         self.book = Mutex(book)
     }
 
@@ -30,20 +33,23 @@ extension LoopCoordinator {
     /// - Parameters:
     ///   - mutations: what the replica lacks.
     ///   - node: the replica.
-    ///   - synced: whether the hints must survive a loss of power once stored.
-    ///   - completion: hears whether all mutations are kept.
+    ///   - synced: whether what is said of hints and marks must survive a loss of power; marks of
+    ///     others are not waited for.
+    ///   - createdMicros: when the write began, by ``steadyMicros``: a hint is as old as its write,
+    ///     however late it is made.
+    ///   - completion: hears what became of the mutations.
     func storeHints(
         _ mutations: [Mutation],
         for node: NodeID,
         synced: Bool,
-        completion: @escaping (Bool) -> Void
+        createdMicros: Int64,
+        completion: @escaping (HintOutcome) -> Void
     ) {
         var writes = StoreWrites()
         writes.durability = synced ? .synced : .periodic
         var stored: [(key: [UInt8], valueBytes: Int, slice: SliceID)] = []
-        var marks: [DirtyMark] = []
-        var isComplete = true
-        let micros = environment.wallMicros
+        var holes = Holes(target: node, sinceSeconds: nowSeconds, includesKnown: synced)
+        let isYoung = mayBeHinted(createdMicros)
         for mutation in mutations {
             let value = mutation.encoded
             let slice = SliceID(
@@ -51,59 +57,127 @@ extension LoopCoordinator {
                 SliceID.slice(of: mutation.partition.token, sliceCount: view.sliceCount)
             )
             let admission = hints.withBook { book in
-                book.admit(
-                    target: node,
-                    table: slice.table,
-                    slice: slice.slice,
-                    bytes: value.count,
-                    wallMicros: micros
-                )
+                // Who hands hints over would find it too old, and mark the slice later.
+                isYoung
+                    ? book.admit(
+                        target: node,
+                        table: slice.table,
+                        slice: slice.slice,
+                        bytes: value.count,
+                        createdMicros: createdMicros,
+                        nowSeconds: holes.sinceSeconds
+                    ) : .overflow(book.mark(slice, node, nowSeconds: holes.sinceSeconds))
             }
             switch admission {
             case .store(let key):
                 writes.putHint(value, for: key.encoded)
                 stored.append((key.encoded, value.count, slice))
-            case .overflow(let mark):
-                isComplete = false
-                if let mark { marks.append(mark) }
+            case .overflow(let mark): holes.add(slice, isNew: mark != nil)
             }
         }
-        give(marks)
+        let written = { [self] (isWritten: Bool) in
+            if !isWritten { forget(stored, &holes) }
+            if isWritten, !stored.isEmpty { upkeep.perform { $0.hintStored(for: node) } }
+            give(holes, awaited: synced, completion: completion)
+        }
         guard !stored.isEmpty else {
-            completion(false)
+            written(true)
             return
         }
-        let isTaken = environment.submit(writes) { [self] error in
-            if error == nil {
-                upkeep.perform { $0.hintStored(for: node) }
-            } else {
-                forget(stored, for: node)
-            }
-            completion(error == nil && isComplete)
-        }
-        guard !isTaken else { return }
-        forget(stored, for: node)
-        completion(false)
+        if !environment.submit(writes, completion: { written($0 == nil) }) { written(false) }
+    }
+
+    /// Whether a write is of an age at which its hint is handed over.
+    private func mayBeHinted(_ createdMicros: Int64) -> Bool {
+        let settings = hints.withBook { $0.settings }
+        let (age, isOver) = steadyMicros.subtractingReportingOverflow(createdMicros)
+        return !isOver && age / 1_000_000 < settings.windowSeconds
+            && age / 1_000_000 >= -settings.skewMarginSeconds
     }
 
     /// Hints that could not be written: repair makes up for them.
     private func forget(
         _ stored: [(key: [UInt8], valueBytes: Int, slice: SliceID)],
-        for node: NodeID
+        _ holes: inout Holes
     ) {
-        let seconds = nowSeconds
-        let marks = hints.withBook { book in
-            stored.compactMap { hint in
+        let (target, seconds) = (holes.target, holes.sinceSeconds)
+        for hint in stored {
+            let mark = hints.withBook { book in
                 book.removed(key: hint.key, valueBytes: hint.valueBytes)
-                return book.mark(hint.slice, node, nowSeconds: seconds)
+                return book.mark(hint.slice, target, nowSeconds: seconds)
             }
+            holes.add(hint.slice, isNew: mark != nil)
         }
-        give(marks)
     }
 
-    private func give(_ marks: [DirtyMark]) {
-        guard !marks.isEmpty else { return }
-        upkeep.perform { $0.noteDirty(marks, tellsReplicas: true) { _ in } }
+    /// Has marks kept, and says what became of the mutations once that is known.
+    private func give(
+        _ holes: Holes,
+        awaited: Bool,
+        completion: @escaping (HintOutcome) -> Void
+    ) {
+        let (marks, known) = (holes.marks, holes.knownMarks)
+        guard awaited, !holes.isEmpty else {
+            if !marks.isEmpty {
+                upkeep.perform { $0.noteDirty(marks, tellsReplicas: true) { _ in } }
+            }
+            completion(holes.isEmpty ? .stored : .failed)
+            return
+        }
+        let answer = LoopBound(completion, on: environment)
+        upkeep.perform { upkeep in
+            upkeep.noteDirty(marks, tellsReplicas: true) { new in
+                upkeep.noteDirty(known, tellsReplicas: false) { old in
+                    let outcome: HintOutcome =
+                        switch (new, old) {
+                        case (.success, .success): .marked
+                        case (.failure, _), (_, .failure): .failed
+                        }
+                    answer.perform { $0(outcome) }
+                }
+            }
+        }
+    }
+}
+
+/// What became of the hints for a replica.
+enum HintOutcome: Sendable {
+    /// All mutations are kept.
+    case stored
+    /// Not all are kept, and the slices of those that are not are marked on disk.
+    case marked
+    /// Neither is sure.
+    case failed
+}
+
+/// The slices in which a replica lacks writes without hints.
+private struct Holes {
+    let target: NodeID
+    let sinceSeconds: Int64
+    /// Whether slices count of which marks were given out lately, and are on disk perhaps.
+    let includesKnown: Bool
+    private(set) var isEmpty = true
+    /// To be kept, and told to the replicas.
+    private(set) var marks: [DirtyMark] = []
+    /// To be kept unless others cover them.
+    private(set) var knownMarks: [DirtyMark] = []
+
+    init(target: NodeID, sinceSeconds: Int64, includesKnown: Bool) {
+        self.target = target
+        self.sinceSeconds = sinceSeconds
+        self.includesKnown = includesKnown
+    }
+
+    mutating func add(_ slice: SliceID, isNew: Bool) {
+        isEmpty = false
+        guard isNew || includesKnown else { return }
+        let mark = DirtyMark(
+            table: slice.table,
+            slice: slice.slice,
+            target: target,
+            sinceSeconds: sinceSeconds
+        )
+        if isNew { marks.append(mark) } else { knownMarks.append(mark) }
     }
 }
 

@@ -4,7 +4,8 @@ internal import Replication
 internal import Storage
 internal import TokenPlacement
 
-/// Slices that this node's disk lost: they are marked, purged, and rebuilt from their replicas.
+/// Which slices of this node's disk can be read: what was found at the start, a disk that was lost,
+/// and slices that are whole again.
 extension Upkeep {
     // MARK: Restoring
 
@@ -14,207 +15,91 @@ extension Upkeep {
     func healthFollows(_ view: ClusterView) {
         if health.sliceCount != view.sliceCount {
             var restored = SliceHealth(sliceCount: view.sliceCount)
-            for state in records.states { restored.restore(key: state.key, value: state.value) }
+            for state in foundStates { restored.restore(key: state.key, value: state.value) }
             health = restored
             healthChanged(health)
-            for slice in health.slices(.purging) { suspect(slice) }
+            for slice in health.slices(.purging) + health.slices(.damaged) { suspect(slice) }
         }
-        if mustRebuildAll { markLostDisk(view) }
+        markLostDisk(view)
         let tables = Set(view.state.tables.values.flatMap(\.values).map(\.id))
         let changes = health.keep(tables: tables)
         if !changes.isEmpty {
             healthChanged(health)
             persist(changes) { _ in }
         }
+        tellOfLostSlices()
     }
 
-    /// The disk was lost: all slices of the tables that there are by now must be rebuilt.
-    ///
-    /// A table that is made later has no rows that were lost.
+    /// The disk was lost: the slices of all tables must be rebuilt, those of one replica too, which
+    /// nothing can rebuild: an empty answer would be a lie.
     private func markLostDisk(_ view: ClusterView) {
-        guard view.state.slices != nil, !faults.contains(.wipedNodeAnswers) else { return }
-        mustRebuildAll = false
-        var changes = [LocalChange(key: LocalKeys.lostDisk, value: nil)]
-        for table in view.state.tables.values.flatMap(\.values).sorted(by: { $0.id < $1.id }) {
-            guard let replicated = replicated(table) else { continue }
-            for slice in 0..<replicated.sliceCount {
-                let replicas = replicated.replicas(ofSlice: slice)
-                guard replicas.contains(node), replicas.count > 1 else { continue }
-                let id = SliceID(table.id, slice)
-                if let change = health.set(.rebuilding, id) { changes.append(change) }
-                if let change = ledger.forgetRepair(of: id) { changes.append(change) }
-            }
-        }
+        guard var duty = lostDisk, view.state.slices != nil, !faults.contains(.wipedNodeAnswers)
+        else { return }
+        let tables = view.state.tables.values.flatMap(\.values).compactMap(replicated)
+        let slices = duty.tablesSeen(tables, on: node)
+        guard duty.value != lostDisk?.value else { return }
+        lostDisk = duty
+        let changes =
+            [LocalChange(key: LocalKeys.lostDisk, value: duty.value)]
+            + slices.compactMap { health.set(.rebuilding, $0) }
+            + slices.compactMap { ledger.forgetRepair(of: $0) }
         healthChanged(health)
         environment.log(
             .notice,
-            "\(health.slices(.rebuilding).count) slices are rebuilt from their replicas: this node's disk was lost"
+            "\(slices.count) slices are rebuilt from their replicas: this node's disk was lost"
         )
         persist(changes) { _ in }
     }
 
-    // MARK: Damage
-
-    /// A read found damaged bytes near a token: the slice is looked through on its own.
-    func corruptionFound(_ table: TableID, _ token: Token, _ text: String) {
-        let slice = health.slice(table, token)
-        guard health.state(of: slice) == nil, !suspects.contains(slice) else { return }
-        environment.log(.error, "\(slice) seems damaged: \(text)")
-        suspect(slice)
-    }
-
-    private func suspect(_ slice: SliceID) {
-        suspects.insert(slice)
-        if suspects.count == 1 { lookThroughNext() }
-    }
-
-    /// What is known of a slice after looking through it.
-    private enum Finding: Sendable {
-        case sound
-        /// Damaged, as is whatever lies in the range, if the store knows one.
-        case damaged(KeyRange?)
-    }
-
-    private func lookThroughNext() {
-        guard !isStopped, let slice = suspects.min() else { return }
-        let range = keys(of: slice)
-        let isTaken = environment.runOnPool(.background) { store throws(StorageError) in
-            try Self.look(through: range, in: store)
-        } completion: { [weak self] (result: Result<Finding, StorageError>) in
-            guard let self else { return }
-            suspects.remove(slice)
-            switch result {
-            case .success(.damaged(let range)): giveUp(slice, range)
-            // What a crash left half purged is purged to its end.
-            case .success(.sound) where health.state(of: slice) == .purging:
-                purge([slice], keys(of: slice))
-            case .success(.sound), .failure: break
-            }
-            lookThroughNext()
+    /// Says once of each table what is lost for good.
+    private func tellOfLostSlices() {
+        guard !health.isWell else { return }
+        var counts: [TableID: Int] = [:]
+        for slice in health.slices(.rebuilding) where others(of: slice).isEmpty {
+            counts[slice.table, default: 0] += 1
         }
-        guard !isTaken else { return }
-        _ = environment.schedule(after: settings.interval) { [weak self] in
-            self?.lookThroughNext()
+        for (id, count) in counts.sorted(by: { $0.key < $1.key })
+        where toldLost.insert(id).inserted {
+            let name = table(id)?.qualifiedName ?? "table \(id)"
+            environment.log(
+                .critical,
+                """
+                \(count) slices of \(name) are lost with this node's disk, as they had no other \
+                replica: reads of them fail; drop the table, create it anew and load it from a \
+                backup
+                """
+            )
         }
     }
 
-    private static func look(
-        through range: KeyRange,
-        in store: any StoreReading
-    ) throws(StorageError) -> Finding {
-        var rest = range
-        do throws(StorageError) {
-            while true {
-                let page = try store.scan(rest, rowsMax: 1000, bytesMax: 1 << 20)
-                guard !page.isComplete, let last = page.entries.last else { return .sound }
-                rest.lower = last.key + [0]
-            }
-        } catch {
-            if case .corruption = error { return .damaged(store.damagedRange(error)) }
-            throw error
-        }
+    /// A round passed: once the log has surely caught up, tables that appear are new.
+    ///
+    /// The node that decides has all of it. If that is this one, what it decided and lost is with
+    /// any of the others.
+    func lostDiskRound() {
+        guard var duty = lostDisk, view.state.slices != nil, !faults.contains(.wipedNodeAnswers)
+        else { return }
+        let others = view.state.nodes.keys.filter { $0 != node }
+        let founder = view.state.founder
+        let sources = founder == node ? others : others.filter { $0 == founder }
+        let isDone = duty.roundPassed(areSourcesAlive: areAlive(sources))
+        lostDisk = isDone ? nil : duty
+        if isDone { persist([LocalChange(key: LocalKeys.lostDisk, value: nil)]) { _ in } }
     }
 
-    /// A slice is damaged for certain: it is dropped with all that lies in the same damaged file,
-    /// and rebuilt, if others have it too.
-    private func giveUp(_ slice: SliceID, _ range: KeyRange?) {
-        let slices = overlapping(range).union([slice])
-        for slice in slices.sorted() {
-            guard let table = table(slice.table), let replicated = replicated(table) else { return }
-            guard replicated.replicas(ofSlice: slice.slice).count > 1 else {
-                environment.log(
-                    .critical,
-                    """
-                    \(slice) (\(table.qualifiedName)) is damaged and has no other replica: reads \
-                    of it fail; restore it from a backup, or drop the table
-                    """
-                )
-                return
-            }
+    // MARK: Slices
+
+    /// The other replicas of a slice.
+    func others(of slice: SliceID) -> [NodeID] {
+        guard let table = replicatedTables[slice.table], slice.slice < table.sliceCount else {
+            return []
         }
-        environment.log(
-            .error,
-            """
-            \(slices.count) slices are damaged, \(slice) among them: they are dropped and rebuilt \
-            from their replicas
-            """
-        )
-        let ordered = slices.sorted()
-        let changes =
-            ordered.compactMap { health.set(.purging, $0) }
-            + ordered.compactMap { ledger.forgetRepair(of: $0) }
-        healthChanged(health)
-        let hull = Self.hull(ordered.map(keys) + (range.map { [$0] } ?? []))
-        persist(changes) { [weak self] isWritten in
-            // Else they stay as they are marked, and the store has failed.
-            if isWritten { self?.purge(ordered, hull) }
-        }
+        return table.replicas(ofSlice: slice.slice).filter { $0 != node }
     }
 
-    /// The least range that holds all of some.
-    private static func hull(_ ranges: [KeyRange]) -> KeyRange {
-        var hull = ranges[0]
-        for range in ranges.dropFirst() {
-            if range.lower.lexicographicallyPrecedes(hull.lower) { hull.lower = range.lower }
-            if let upper = hull.upper {
-                hull.upper = range.upper.map {
-                    upper.lexicographicallyPrecedes($0) ? $0 : upper
-                }
-            }
-        }
-        return hull
-    }
-
-    /// The slices of which this node is a replica and that a range of keys touches.
-    private func overlapping(_ range: KeyRange?) -> Set<SliceID> {
-        guard let range else { return [] }
-        var slices: Set<SliceID> = []
-        for table in view.state.tables.values.flatMap(\.values) {
-            guard let replicated = replicated(table) else { continue }
-            for slice in 0..<health.sliceCount
-            where replicated.replicas(ofSlice: slice).contains(node) {
-                let keys = keys(of: SliceID(table.id, slice))
-                let endsBefore =
-                    keys.upper.map { !range.lower.lexicographicallyPrecedes($0) } ?? false
-                let beginsBehind =
-                    range.upper.map { !keys.lower.lexicographicallyPrecedes($0) } ?? false
-                if !endsBefore, !beginsBehind { slices.insert(SliceID(table.id, slice)) }
-            }
-        }
-        return slices
-    }
-
-    private func keys(of slice: SliceID) -> KeyRange {
-        let tokens = SliceID.tokens(ofSlice: slice.slice, sliceCount: health.sliceCount)
-        return RowKey.sliceRange(table: slice.table, tokens: tokens)
-    }
-
-    private func table(_ id: TableID) -> TableDefinition? {
+    /// The table with an id, if there is one.
+    func table(_ id: TableID) -> TableDefinition? {
         view.state.tables.values.lazy.flatMap(\.values).first { $0.id == id }
-    }
-
-    /// Drops what is left of slices; then they take writes again, and wait for their rows.
-    private func purge(_ slices: [SliceID], _ range: KeyRange) {
-        var writes = StoreWrites()
-        writes.drop(range: range)
-        replica.submit(writes) { [weak self] result in
-            guard let self else { return }
-            guard case .success = result else {
-                if case .failure(let failure) = result {
-                    environment.log(.error, "damaged slices cannot be dropped yet: \(failure)")
-                }
-                _ = environment.schedule(after: settings.interval) { [weak self] in
-                    self?.purge(slices, range)
-                }
-                return
-            }
-            persist(slices.map { SliceHealth.change(to: .rebuilding, $0) }) {
-                [weak self] isWritten in
-                guard let self, isWritten else { return }
-                for slice in slices { health.set(.rebuilding, slice) }
-                healthChanged(health)
-            }
-        }
     }
 
     /// All other replicas have given their rows of a slice; `completion` is called once that is on

@@ -52,23 +52,30 @@ extension Upkeep {
             switch action {
             case .read(let node, let range, let rowsMax, let bytesMax):
                 read(node, range, rowsMax, bytesMax)
-            case .send(let node, let mutations): send(mutations, to: node)
+            case .send(let node, let mutations, let oldestMicros):
+                send(mutations, oldestMicros, to: node)
             case .remove(let node, let removals, let marks): remove(node, removals, marks)
             }
         }
         wakeForHints()
     }
 
+    /// Sees that the dispatcher is called in time.
+    ///
+    /// A timer that comes early does no harm, and for every hint that is stored a new one would be
+    /// much work: the loop looks through all its timers to cancel one.
     private func wakeForHints() {
-        hintTimer?.cancel()
-        hintTimer = nil
         let now = environment.now
         guard !isStopped, let wake = dispatcher.nextWake(now: now) else { return }
         // Never a busy loop, whatever the rates say.
-        let delay = max(.milliseconds(1), wake - now)
-        hintTimer = environment.schedule(after: delay) { [weak self] in
+        let due = max(now + .milliseconds(1), wake)
+        if let hintTimer, hintTimer.due <= due { return }
+        hintTimer?.call.cancel()
+        let call = environment.schedule(after: due - now) { [weak self] in
+            self?.hintTimer = nil
             self?.feedHints { $0.resumed(now: $1, actions: &$2) }
         }
+        hintTimer = (due, call)
     }
 
     private func read(_ node: NodeID, _ range: KeyRange, _ rowsMax: Int, _ bytesMax: Int) {
@@ -79,9 +86,16 @@ extension Upkeep {
             guard let self else { return }
             switch result {
             case .success(let page):
-                let micros = environment.wallMicros
+                let (micros, seconds) = (hints.clock.micros(at: environment.now), wallSeconds)
                 feedHints {
-                    $0.pageRead(node, page, now: $1, wallMicros: micros, actions: &$2)
+                    $0.pageRead(
+                        node,
+                        page,
+                        now: $1,
+                        steadyMicros: micros,
+                        nowSeconds: seconds,
+                        actions: &$2
+                    )
                 }
             case .failure(let error):
                 environment.log(.error, "the hints for node \(node) cannot be read: \(error)")
@@ -91,29 +105,47 @@ extension Upkeep {
         if !isTaken { feedHints { $0.readFailed(node, now: $1, actions: &$2) } }
     }
 
-    private func send(_ mutations: [Mutation], to node: NodeID) {
+    private func send(_ mutations: [Mutation], _ oldestMicros: Int64, to node: NodeID) {
+        let seconds = wallSeconds
         guard node != self.node else {
             replica.write(mutations) { [weak self] result in
                 self?.feedHints { dispatcher, now, actions in
                     switch result {
                     case .success: dispatcher.acknowledged(by: node, now: now, actions: &actions)
                     case .failure(let failure):
-                        dispatcher.failed(at: node, failure.code, now: now, actions: &actions)
+                        dispatcher.failed(
+                            at: node,
+                            failure.code,
+                            now: now,
+                            nowSeconds: seconds,
+                            actions: &actions
+                        )
                     }
                 }
             }
             return
         }
-        environment.request(.write(mutations), to: node, class: .hints, timeout: .seconds(10)) {
-            [weak self] result in
+        environment.request(
+            .deliverHints(mutations, oldestMicros: oldestMicros),
+            to: node,
+            class: .hints,
+            timeout: .seconds(10)
+        ) { [weak self] result in
             switch result.map(\.message) {
             case .success(.done):
                 self?.feedHints { $0.acknowledged(by: node, now: $1, actions: &$2) }
             case .success:
-                self?.feedHints { $0.failed(at: node, .failed, now: $1, actions: &$2) }
+                self?.hintsFailed(at: node, .failed)
             case .failure(let failure):
-                self?.feedHints { $0.failed(at: node, failure.code, now: $1, actions: &$2) }
+                self?.hintsFailed(at: node, failure.code)
             }
+        }
+    }
+
+    private func hintsFailed(at node: NodeID, _ code: PeerFailure.Code) {
+        let seconds = wallSeconds
+        feedHints {
+            $0.failed(at: node, code, now: $1, nowSeconds: seconds, actions: &$2)
         }
     }
 
@@ -122,12 +154,20 @@ extension Upkeep {
         _ removals: [HintDispatcher.Removal],
         _ marks: [DirtyMark]
     ) {
+        guard !faults.contains(.keptHint) else {
+            _ = environment.schedule(after: .zero) { [weak self] in
+                self?.feedHints { $0.removed(at: node, succeeded: false, now: $1, actions: &$2) }
+            }
+            return
+        }
         var writes = StoreWrites()
         writes.durability = .periodic
         for removal in removals { writes.deleteHint(removal.key) }
-        for change in noted(marks) { writes.apply(change) }
+        let pending = noted(marks)
+        for mark in pending { writes.apply(mark.change) }
         let isTaken = environment.submit(writes) { [weak self] error in
             guard let self else { return }
+            marksWritten(pending, succeeded: error == nil)
             if error == nil {
                 hints.withBook { book in
                     for removal in removals {
@@ -138,7 +178,9 @@ extension Upkeep {
             }
             feedHints { $0.removed(at: node, succeeded: error == nil, now: $1, actions: &$2) }
         }
-        if !isTaken { feedHints { $0.removed(at: node, succeeded: false, now: $1, actions: &$2) } }
+        guard !isTaken else { return }
+        marksWritten(pending, succeeded: false)
+        feedHints { $0.removed(at: node, succeeded: false, now: $1, actions: &$2) }
     }
 
     // MARK: Dirty slices
@@ -149,21 +191,24 @@ extension Upkeep {
     ///   - marks: the slices, and which replica lacks writes since when.
     ///   - tellsReplicas: whether a living replica is to keep them too, as this node may be none or
     ///     die.
-    ///   - completion: hears of it once the marks survive a loss of power.
+    ///   - completion: hears of it once these marks, or such as cover them, survive a loss of power.
     func noteDirty(
         _ marks: [DirtyMark],
         tellsReplicas: Bool,
         completion: @escaping LoopReplica.Completion<Void>
     ) {
-        var writes = StoreWrites()
-        for change in noted(marks) { writes.apply(change) }
+        let pending = noted(marks)
         if tellsReplicas { tellReplicas(marks) }
-        guard !writes.isEmpty else {
+        guard !pending.isEmpty else {
             completion(.success(()))
             return
         }
+        var writes = StoreWrites()
+        for mark in pending { writes.apply(mark.change) }
         replica.submit(writes) { [weak self] result in
-            if case .failure = result {
+            let isWritten = if case .success = result { true } else { false }
+            self?.marksWritten(pending, succeeded: isWritten)
+            if !isWritten {
                 self?.hints.withBook { book in
                     for mark in marks { book.markFailed(mark) }
                 }
@@ -172,9 +217,25 @@ extension Upkeep {
         }
     }
 
-    /// Another node says that slices of which this one is a replica are dirty.
+    /// Another node says that slices are dirty.
+    ///
+    /// What no replica could lack is left out, so that nobody fills this node's disk with marks. Of
+    /// a table that is not known here yet the sender must keep its marks.
     func noteDirty(_ marks: [DirtyMark], completion: @escaping LoopReplica.Completion<Void>) {
-        noteDirty(marks, tellsReplicas: false, completion: completion)
+        let known = Set(view.state.tables.values.flatMap(\.values).map(\.id))
+        var taken: [DirtyMark] = []
+        var unknown: TableID?
+        for mark in marks {
+            if let table = replicatedTables[mark.table] {
+                if table.mayLack(mark) { taken.append(mark) }
+            } else if known.contains(mark.table) || mark.table >= view.state.nextTableID {
+                unknown = mark.table
+            }
+        }
+        let answer = unknown.map { replica.unknown($0) }
+        noteDirty(taken, tellsReplicas: false) { result in
+            completion(answer.map { .failure($0) } ?? result)
+        }
     }
 
     /// Tells the first living replica of each mark's slice other than the one that lacks writes,
@@ -184,7 +245,9 @@ extension Upkeep {
         for table in view.state.tables.values.flatMap(\.values) { tables[table.id] = table }
         var told: [NodeID: [DirtyMark]] = [:]
         for mark in marks {
-            guard let table = tables[mark.table].flatMap(replicated) else { continue }
+            guard let table = tables[mark.table].flatMap(replicated),
+                (0..<table.sliceCount).contains(mark.slice)
+            else { continue }
             let replicas = table.replicas(ofSlice: mark.slice)
             for replica in replicas where replica != node && view.alive.contains(replica) {
                 told[replica, default: []].append(mark)

@@ -15,6 +15,8 @@ extension Upkeep {
     /// How often a node that is overloaded is asked again, and after how long at first.
     private static let triesMax = 6
     private static let pauseMin = Duration.milliseconds(20)
+    /// How often it is said of a node that its clock differs.
+    private static let clockWarningPause = Duration.seconds(300)
 
     // MARK: Following
 
@@ -68,35 +70,47 @@ extension Upkeep {
         replica.submit(writes, completion: completion)
     }
 
-    /// Takes up marks; tells what makes them last.
-    func noted(_ marks: [DirtyMark]) -> [LocalChange] {
+    /// Takes up marks; tells those that are still to be written.
+    func noted(_ marks: [DirtyMark]) -> [PendingMark] {
         marks.compactMap { ledger.note($0, nowSeconds: wallSeconds) }
     }
 
-    /// Tells the replica that repairs a slice of its marks, now and then, until they are gone.
+    /// The write of marks is done, or failed.
+    func marksWritten(_ pending: [PendingMark], succeeded: Bool) {
+        if succeeded { ledger.persisted(pending) } else { ledger.persistFailed(pending) }
+    }
+
+    /// Writes marks anew whose write failed, and those of a clock that was ahead.
+    func settleMarks() {
+        let pending = ledger.settle(nowSeconds: wallSeconds)
+        guard !pending.isEmpty else { return }
+        persist(pending.map(\.change)) { [weak self] in
+            self?.marksWritten(pending, succeeded: $0)
+        }
+    }
+
+    /// Tells the replicas that repair slices of their marks, now and then, until they are gone.
     ///
     /// A node that is no replica of the slice forgets a mark once a replica keeps it.
     func forwardMarks() {
         round += 1
         guard round % Self.roundsPerForwarding == 0 else { return }
-        for mark in ledger.dirtySlices.flatMap({ ledger.dirtyMarks(of: $0) }) {
-            guard let table = replicatedTables[mark.table],
-                (0..<table.sliceCount).contains(mark.slice)
-            else { continue }
-            let replicas = table.replicas(ofSlice: mark.slice)
-            guard let keeper = replicas.first(where: view.alive.contains), keeper != node else {
-                continue
-            }
+        let messages = MarkForwarding.messages(
+            of: ledger.dirtySlices.flatMap { ledger.dirtyMarks(of: $0) },
+            tables: replicatedTables,
+            from: node,
+            alive: view.alive
+        )
+        for message in messages {
             environment.request(
-                .noteDirty([mark]),
-                to: keeper,
+                .noteDirty(message.marks),
+                to: message.keeper,
                 class: .bulk,
                 timeout: settings.requestTimeout
             ) { [weak self] result in
-                guard let self, case .success(.done) = result.map(\.message),
-                    !replicas.contains(node), let change = ledger.handedOver(mark)
-                else { return }
-                persist([change]) { _ in }
+                guard let self, case .success(.done) = result.map(\.message) else { return }
+                let changes = message.handedOver.compactMap { ledger.handedOver($0) }
+                if !changes.isEmpty { persist(changes) { _ in } }
             }
         }
     }
@@ -199,6 +213,10 @@ extension Upkeep {
             } then: {
                 $0.pageReceived(from: node, $1, now: $2, actions: &$3)
             }
+        case .write(let node, _) where faults.contains(.unwrittenRepair):
+            _ = environment.schedule(after: .zero) { [weak self] in
+                self?.feedRepair(number) { $0.written(by: node, now: $1, actions: &$2) }
+            }
         case .write(let node, let mutations):
             ask(.write(mutations), node, number, { $0.write(mutations, completion: $1) }) {
                 if case .done = $0 { () } else { nil }
@@ -211,7 +229,11 @@ extension Upkeep {
             } then: { machine, _, now, actions in
                 machine.noted(by: node, now: now, actions: &actions)
             }
-        case .noteHere(let note): noteRepaired([note]) { _ in }
+        case .noteHere(let note):
+            noteRepaired([note]) { [weak self] result in
+                guard let self, case .failure(let failure) = result else { return }
+                noteRefused(by: self.node, failure)
+            }
         case .wait(let until):
             let delay = max(.milliseconds(1), until - environment.now)
             _ = environment.schedule(after: delay) { [weak self] in
@@ -249,6 +271,7 @@ extension Upkeep {
                 }
             case .failure(let failure):
                 environment.log(.debug, "repair: node \(peer): \(failure.text)")
+                if case .noteRepaired = message { noteRefused(by: peer, failure) }
                 feedRepair(number) { $0.failed(at: peer, now: $1, actions: &$2) }
             }
         }
@@ -256,14 +279,33 @@ extension Upkeep {
             here(replica, answered)
             return
         }
-        environment.request(message, to: peer, class: .bulk, timeout: settings.requestTimeout) {
-            result in
+        let timeout =
+            if case .rangeDigests = message { settings.digestTimeout } else {
+                settings.requestTimeout
+            }
+        environment.request(message, to: peer, class: .bulk, timeout: timeout) { result in
             answered(
                 result.flatMap { answer in
                     value(answer.message).map { .success($0) } ?? .failure(.mismatch(from: peer))
                 }
             )
         }
+    }
+
+    /// A repair does not count, since clocks differ: nothing is swept until somebody sets them.
+    ///
+    /// Said once in a while of each node, as every slice has its notes.
+    private func noteRefused(by peer: NodeID, _ failure: PeerFailure) {
+        guard failure.code == .invalid else { return }
+        if let last = toldOfClocks[peer], environment.now < last + Self.clockWarningPause { return }
+        toldOfClocks[peer] = environment.now
+        environment.log(.warning, "node \(peer) does not count a repair: \(failure.text)")
+    }
+
+    /// Ends a repair that is under way of one of some slices.
+    func abandonRepair(of slices: [SliceID]) {
+        guard let task = repair?.task, slices.contains(task.slice) else { return }
+        finished(.incomplete(missing: [node]))
     }
 
     private func finished(_ outcome: RepairOutcome) {
@@ -281,9 +323,19 @@ extension Upkeep {
         }
         switch outcome {
         // Under way until its state is on disk, or it would be begun once more.
-        case .rebuilt: rebuilt(task.slice, completion: over)
+        case .rebuilt:
+            toldSourceless.remove(task.slice)
+            rebuilt(task.slice, completion: over)
         case .noSource:
-            environment.log(.critical, "\(task.slice) is lost: no other replica has it")
+            if toldSourceless.insert(task.slice).inserted {
+                environment.log(
+                    .critical,
+                    """
+                    no replica has all of \(task.slice): reads of it fail until one has; else drop \
+                    its table, create it anew and load it from a backup
+                    """
+                )
+            }
             over()
         case .incomplete(let missing):
             environment.log(.debug, "\(task.slice) is repaired without \(missing)")

@@ -88,11 +88,12 @@ extension Upkeep {
     ) {
         sweep = nil
         sweepBandwidth = pass.bandwidth
-        if !isComplete { planner.failed(pass.task) }
+        if !isComplete { planner.failed(pass.task, now: environment.now) }
         if statistics.damaged > 0 {
-            environment.log(
-                .error,
-                "\(statistics.damaged) rows of \(pass.task.slice) cannot be decoded"
+            corruptionFound(
+                pass.task.slice.table,
+                pass.task.tokens.lowerBound,
+                "\(statistics.damaged) rows cannot be decoded"
             )
         }
     }

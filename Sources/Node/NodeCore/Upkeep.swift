@@ -27,13 +27,19 @@ package final class Upkeep {
     private(set) var view: ClusterView
     private(set) var isStopped = false
 
-    let records: UpkeepRecords
+    /// The slices that could not be read when the node started, as they were found on disk.
+    let foundStates: [(key: [UInt8], value: [UInt8])]
     /// Which slices can be read.
     var health = SliceHealth()
-    /// Whether the disk was lost, and its slices are not marked yet.
-    var mustRebuildAll: Bool
-    /// The slices that seem damaged.
+    /// What is owed because the disk was lost; nil: nothing.
+    var lostDisk: LostDiskDuty?
+    /// The tables of which it was said that slices are lost for good.
+    var toldLost: Set<TableID> = []
+    /// The slices that seem damaged, and whether one of them is looked through now.
     var suspects: Set<SliceID> = []
+    var isLookingThrough = false
+    /// The slices that are damaged and have no other replica.
+    var lostCauses: Set<SliceID> = []
 
     /// What is known of the slices' repairs, and which are due.
     var ledger: RepairLedger
@@ -44,21 +50,20 @@ package final class Upkeep {
     var repairNumber = 0
     var round = 0
     var repairBandwidth: TokenBucket
+    /// The slices of which it was said that no replica has all.
+    var toldSourceless: Set<SliceID> = []
+    /// When it was last said that a node's clock differs from this one's.
+    var toldOfClocks: [NodeID: Duration] = [:]
     /// The runs that were asked for.
     var runs: [RepairRun] = []
     /// What is swept when, and the pass that is under way.
     var planner: SweepPlanner
     var sweep: SweepPass?
     var sweepBandwidth: TokenBucket
-    /// Logged batches of the round that wait to be written, and how many are being written.
-    var replaysWaiting: ArraySlice<(key: [UInt8], value: [UInt8])> = []
-    var replaysUnderWay = 0
-    /// Whether a round over the batch log is under way, and where the next one begins.
-    var isReplaying = false
-    var batchCursor: [UInt8]?
 
     var dispatcher: HintDispatcher
-    var hintTimer: (any ScheduledCall)?
+    /// When the dispatcher is called next, at the latest.
+    var hintTimer: (due: Duration, call: any ScheduledCall)?
     private var roundTimer: (any ScheduledCall)?
 
     init(
@@ -74,27 +79,21 @@ package final class Upkeep {
         self.environment = environment
         self.replica = replica
         self.hints = hints
-        self.records = records
-        mustRebuildAll = records.mustRebuildAll
+        foundStates = records.states
+        lostDisk = records.lostDisk
         ledger = RepairLedger(settings: settings.repair)
-        let seconds = environment.wallMicros / 1_000_000
         for record in records.repaired + records.dirty {
-            ledger.restore(key: record.key, value: record.value, nowSeconds: seconds)
+            ledger.restore(key: record.key, value: record.value)
         }
         schedule = RepairSchedule(node: node, settings: settings.repair)
         planner = SweepPlanner(
             node: node,
             settings: settings.repair,
-            purgesEarly: faults.contains(.earlyPurge)
+            purgesEarly: faults.contains(.earlyPurge),
+            ignoresRepair: faults.contains(.unrepairedPurge)
         )
-        repairBandwidth = TokenBucket(
-            bytesPerSecond: settings.repair.bytesPerSecond,
-            burstBytes: 1 << 20
-        )
-        sweepBandwidth = TokenBucket(
-            bytesPerSecond: settings.repair.sweepBytesPerSecond,
-            burstBytes: 1 << 20
-        )
+        repairBandwidth = .paced(bytesPerSecond: settings.repair.bytesPerSecond)
+        sweepBandwidth = .paced(bytesPerSecond: settings.repair.sweepBytesPerSecond)
         self.settings = settings
         self.faults = faults
         view = ClusterView(node: node, state: ClusterState(), alive: [node])
@@ -120,7 +119,9 @@ package final class Upkeep {
         roundTimer = environment.schedule(after: pause) { [weak self] in
             guard let self, !isStopped else { return }
             replayBatches()
+            settleMarks()
             forwardMarks()
+            lostDiskRound()
             repairNext()
             sweepNext()
             scheduleRound()
@@ -130,7 +131,7 @@ package final class Upkeep {
     /// Ends; what is under way is given up and done again after the next start.
     func stop() {
         isStopped = true
-        hintTimer?.cancel()
+        hintTimer?.call.cancel()
         roundTimer?.cancel()
     }
 

@@ -11,6 +11,7 @@ final class WriteOperation {
     private let mutations: [Mutation]
     private let coordinator: LoopCoordinator
     private let bytes: Int
+    private let createdMicros: Int64
     private let completion: (Result<Void, CoordinationError>) -> Void
     private let completed: (() -> Void)?
     private var deadline: (any ScheduledCall)?
@@ -29,6 +30,7 @@ final class WriteOperation {
         self.mutations = mutations
         self.coordinator = coordinator
         self.bytes = bytes
+        createdMicros = coordinator.steadyMicros
         self.completion = completion
         self.completed = completed
     }
@@ -50,7 +52,7 @@ final class WriteOperation {
             case .write(let node, let places): write(to: node, places.map { mutations[$0] })
             case .hint(let node, let places, let synced): hint(node, places, synced: synced)
             case .succeed: completion(.success(()))
-            case .fail(let error): completion(.failure(error))
+            case .fail(let error): completion(.failure(coordinator.faults.reported(error)))
             }
         }
         guard machine.isComplete, holdsRoom else { return }
@@ -87,13 +89,17 @@ final class WriteOperation {
     }
 
     private func hint(_ node: NodeID, _ places: [Int], synced: Bool) {
-        coordinator.storeHints(places.map { mutations[$0] }, for: node, synced: synced) {
-            [self] isStored in
+        coordinator.storeHints(
+            places.map { mutations[$0] },
+            for: node,
+            synced: synced,
+            createdMicros: createdMicros
+        ) { [self] outcome in
             feed {
-                if isStored {
-                    $0.hintStored(for: node, actions: &$1)
-                } else {
-                    $0.hintFailed(for: node, actions: &$1)
+                switch outcome {
+                case .stored: $0.hintStored(for: node, actions: &$1)
+                case .marked: $0.hintMarked(for: node, actions: &$1)
+                case .failed: $0.hintFailed(for: node, actions: &$1)
                 }
             }
         }

@@ -74,6 +74,14 @@ extension ErrorResponse {
         }
     }
 
+    /// The response for rows that cannot be answered.
+    init(_ error: RowWritingError) {
+        switch error {
+        case .row(let error): self.init(.serverError, "a stored row cannot be read: \(error)")
+        case .tooLong(let limit): self = .answerTooLong(limit: limit)
+        }
+    }
+
     /// The response for a change that the cluster log refused.
     init(_ error: ClusterChangeError) {
         switch error {

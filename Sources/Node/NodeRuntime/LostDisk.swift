@@ -13,7 +13,8 @@ internal import TokenPlacement
 /// Gives an empty disk back the identity of the node that it was lost by.
 ///
 /// The node then knows that it must be rebuilt: it takes writes, and answers reads of a slice only
-/// once all other replicas have given their rows of it.
+/// once all other replicas have given their rows of it. The seeds' log may be behind: tables that
+/// appear later must be rebuilt too (`LostDiskDuty`).
 struct LostDisk {
     let configuration: NodeConfiguration
     let logger: Logger
@@ -21,31 +22,33 @@ struct LostDisk {
     /// Learns from the seeds which node this is, and writes its id, the cluster log and the duty to
     /// rebuild to the store, as one batch.
     ///
-    /// - Throws: ``NodeStartError`` if the store is not empty, no seed answers, or none knows a node
-    ///   at this address.
+    /// - Throws: ``NodeStartError`` if no seed answers, none knows a node at this address, or it is the
+    ///   one that decides and not all others answer.
     func restore(_ store: RocksStore, _ eventLoop: any EventLoop) async throws {
-        guard try store.readLocal(LocalKeys.nodeID) == nil else {
+        // An id alone is that of a start without --rebuild, which no cluster took in.
+        let logRange = KeyRange(
+            lower: LocalKeys.logPrefix,
+            upper: KeyRange.successor(of: LocalKeys.logPrefix)
+        )
+        guard try store.scanLocal(logRange, limit: 1, bytesMax: .max).isEmpty else {
             logger.notice("--rebuild is ignored: this node has its disk")
             return
         }
-        var longest: (entries: [LogEntry], state: ClusterState)?
-        var reasons: [String] = []
-        for seed in configuration.seeds {
-            do {
-                let found = try await log(of: seed, eventLoop)
-                if found.entries.count > longest?.entries.count ?? 0 { longest = found }
-            } catch {
-                reasons.append("\(seed): \(error)")
-            }
-        }
-        guard let (entries, state) = longest else {
+        var found = await logs(of: configuration.seeds, eventLoop)
+        guard let known = found.longest else {
             throw NodeStartError(
                 text: """
-                    --rebuild: no seed gave the cluster's log (\(reasons.joined(separator: "; "))); \
-                    name living nodes in seeds
+                    --rebuild: no seed gave the cluster's log (\(found.failures)); name living nodes in \
+                    seeds
                     """
             )
         }
+        let own = "\(configuration.listenAddress):\(configuration.reachableInternodePort)"
+        let others = known.state.sortedNodes.map { "\($0.address):\($0.internodePort)" }
+            .filter { $0 != own }
+        found = await logs(of: others, eventLoop)
+        let longer = found.longest ?? known
+        let (entries, state) = longer.entries.count > known.entries.count ? longer : known
         let address = configuration.listenAddress
         let port = configuration.reachableInternodePort
         guard
@@ -61,6 +64,15 @@ struct LostDisk {
                     """
             )
         }
+        // What it decided as the last may be with any of them, and would be decided anew.
+        guard record.id != state.founder || found.reasons.isEmpty else {
+            throw NodeStartError(
+                text: """
+                    --rebuild: this node decides the changes of the cluster, so that it needs the log of \
+                    every other node: \(found.failures); start those first
+                    """
+            )
+        }
         var writes = StoreWrites()
         writes.putLocal(record.id.bytes, for: LocalKeys.nodeID)
         writes.putLocal([1], for: LocalKeys.lostDisk)
@@ -69,6 +81,28 @@ struct LostDisk {
         }
         try store.commit(writes)
         logger.notice("this is node \(record.id) again; its rows come from the other replicas")
+    }
+
+    /// What some nodes say of the cluster's log.
+    private struct Logs {
+        var longest: (entries: [LogEntry], state: ClusterState)?
+        /// Why some said nothing.
+        var reasons: [String] = []
+
+        var failures: String { reasons.joined(separator: "; ") }
+    }
+
+    private func logs(of nodes: [String], _ eventLoop: any EventLoop) async -> Logs {
+        var logs = Logs()
+        for node in nodes {
+            do {
+                let found = try await log(of: node, eventLoop)
+                if found.entries.count > logs.longest?.entries.count ?? 0 { logs.longest = found }
+            } catch {
+                logs.reasons.append("\(node): \(error)")
+            }
+        }
+        return logs
     }
 
     /// All entries that a seed has.

@@ -59,7 +59,7 @@ package struct MartletNode: Service {
                 try await LostDisk(configuration: configuration, logger: logger)
                     .restore(store, group.next())
             }
-            let opened = try OpenedStore(store, cache)
+            let opened = try OpenedStore(store, cache, configuration, logger)
             let running = try await NodeAssembly.make(
                 configuration: configuration,
                 group: group,
@@ -72,12 +72,12 @@ package struct MartletNode: Service {
                 try await running.serve(bootstrap: bootstrap)
             } catch {
                 await running.stop()
-                store.close()
+                opened.store.close()
                 throw error
             }
             await running.stop()
             // Before the loops end: what the writer still has to say goes to them.
-            store.close()
+            opened.store.close()
         } catch {
             try? await group.shutdownGracefully()
             throw error

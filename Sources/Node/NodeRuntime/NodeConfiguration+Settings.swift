@@ -1,4 +1,5 @@
 internal import Coordination
+internal import Internode
 internal import NodeCore
 internal import Replication
 
@@ -18,6 +19,12 @@ extension NodeConfiguration {
         settings.requests.modelPushTimeout = .milliseconds(modelPushMilliseconds)
         settings.requests.requestsMax = coordinatedRequestsMax
         settings.requests.bytesMax = max(1 << 20, memory.bytes(.requests) / eventLoops)
+        // A message holds a little beside the mutations.
+        settings.requests.nodeWriteBytesMax = min(
+            memory.bytes(.writerQueue),
+            InternodeConfiguration().frameBytesMax - 4096
+        )
+        settings.upkeep.batches.bytesMax = batchLogMiBMax << 20
         settings.upkeep.hints.windowSeconds = Int64(hintWindowSeconds)
         settings.upkeep.hints.bytesPerTargetMax = hintMiBMaxPerNode << 20
         settings.upkeep.hints.bytesMax = hintMiBMax << 20

@@ -54,6 +54,8 @@ package struct NodeConfiguration: Equatable, Sendable {
     package var hintMiBMaxPerNode = 256
     /// All hints together, in MiB.
     package var hintMiBMax = 1024
+    /// The batches that are kept for other nodes until they are done, in MiB.
+    package var batchLogMiBMax = 256
     /// How fast hints are replayed, over all nodes.
     package var hintKiBPerSecond = 4096
     /// How often each slice is repaired, in seconds; 0: half the least grace period, a week at most.
@@ -173,6 +175,7 @@ package struct NodeConfiguration: Equatable, Sendable {
         reader.number("hints.window_s", &hintWindowSeconds, 1...2_592_000)
         reader.number("hints.mib_max_per_node", &hintMiBMaxPerNode, 0...1_048_576)
         reader.number("hints.mib_max", &hintMiBMax, 0...1_048_576)
+        reader.number("hints.batch_log_mib_max", &batchLogMiBMax, 64...1_048_576)
         reader.number("hints.kib_per_second", &hintKiBPerSecond, 1...4_194_304)
         reader.flag("repair.automatic", &repairsByItself)
         reader.number("repair.interval_s", &repairIntervalSeconds, 0...31_536_000)

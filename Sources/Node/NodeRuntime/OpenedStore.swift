@@ -1,5 +1,6 @@
 internal import ClusterLog
 internal import Foundation
+internal import Logging
 internal import NodeCore
 internal import Replication
 internal import RocksStorage
@@ -16,18 +17,49 @@ struct OpenedStore: Sendable {
     let records: UpkeepRecords
 
     /// What a node's disk says, which `open` opened; an empty one gets an id.
-    init(_ store: RocksStore, _ cache: RowCache) throws {
+    ///
+    /// Damaged hints are dropped, and the store opened anew: repair makes up for them, while the
+    /// first compaction that met them would stop all writes.
+    init(
+        _ store: RocksStore,
+        _ cache: RowCache,
+        _ configuration: NodeConfiguration,
+        _ logger: Logger
+    ) throws {
+        var (store, cache) = (store, cache)
+        var hints = HintBook(settings: HintSettings())
+        do throws(StorageError) {
+            hints = try UpkeepRecords.hints(in: store)
+        } catch {
+            guard case .corruption(let fault) = error else { throw error }
+            logger.error(
+                """
+                the hints on this disk are damaged and dropped (\(fault.message)): repair makes up \
+                for them, and no slice counts as repaired here before it is again; only a write at \
+                ANY that no replica has is lost
+                """
+            )
+            (store, cache) = try Self.dropHints(store, configuration)
+        }
         self.store = store
         self.cache = cache
         node = try Self.identity(store)
         entries = try Self.logEntries(store)
-        records = try UpkeepRecords(reading: store)
+        records = try UpkeepRecords(hints: hints, restOf: store)
     }
 
     /// Opens the disk of a node.
     static func open(_ configuration: NodeConfiguration) throws -> (RocksStore, RowCache) {
+        let cache = RowCache(bytesMax: configuration.memory.bytes(.rowCache))
+        try FileManager.default.createDirectory(
+            atPath: configuration.dataDirectory,
+            withIntermediateDirectories: true
+        )
+        return (try RocksStore(options: options(configuration), observer: cache), cache)
+    }
+
+    private static func options(_ configuration: NodeConfiguration) -> RocksOptions {
         let memory = configuration.memory
-        let cache = RowCache(bytesMax: memory.bytes(.rowCache))
         var options = RocksOptions(path: configuration.dataDirectory + "/rows")
         options.blockCacheBytes = memory.bytes(.blockCache)
         // The cache of merged rows stands in front.
@@ -40,11 +72,7 @@ struct OpenedStore: Sendable {
             case .beforeAcknowledgement: .beforeAcknowledgement
             case .periodic: .periodic(.milliseconds(configuration.syncPeriodMilliseconds))
             }
-        try FileManager.default.createDirectory(
-            atPath: configuration.dataDirectory,
-            withIntermediateDirectories: true
-        )
-        return (try RocksStore(options: options, observer: cache), cache)
+        return options
     }
 
     private static func identity(_ store: RocksStore) throws -> NodeID {
@@ -64,6 +92,37 @@ struct OpenedStore: Sendable {
 }
 
 extension OpenedStore {
+    /// The most keys that are removed at once.
+    private static let removalsMax = 1000
+
+    /// Opens a store anew without its hints.
+    private static func dropHints(
+        _ store: RocksStore,
+        _ configuration: NodeConfiguration
+    ) throws -> (RocksStore, RowCache) {
+        // Before too, lest a crash between leave slices that seem repaired. Where the damage has
+        // stopped all writes already it cannot be done yet.
+        try? forgetRepairs(store)
+        store.close()
+        try RocksStore.dropHints(options: options(configuration))
+        let (store, cache) = try open(configuration)
+        try forgetRepairs(store)
+        return (store, cache)
+    }
+
+    /// No slice counts as repaired, so that those of this node are due, and none is swept before.
+    private static func forgetRepairs(_ store: RocksStore) throws {
+        let records = try UpkeepRecords(hints: HintBook(settings: HintSettings()), restOf: store)
+        var ledger = RepairLedger(settings: RepairSettings())
+        for record in records.repaired { ledger.restore(key: record.key, value: record.value) }
+        let changes = ledger.forgetRepairs()
+        for start in stride(from: 0, to: changes.count, by: removalsMax) {
+            var writes = StoreWrites()
+            for change in changes[start...].prefix(removalsMax) { writes.apply(change) }
+            try store.commit(writes)
+        }
+    }
+
     /// The log entries that a store holds, in their order.
     static func logEntries(_ store: any StoreReading) throws -> [LogEntry] {
         var entries: [LogEntry] = []
@@ -72,9 +131,9 @@ extension OpenedStore {
             upper: KeyRange.successor(of: LocalKeys.logPrefix)
         )
         while true {
-            let page = try store.scanLocal(range, limit: 1000)
+            let page = try store.scanLocal(range, limit: 1000, bytesMax: 4 << 20)
             for (_, value) in page { entries.append(try LogEntry(decoding: value)) }
-            guard page.count == 1000, let last = page.last else { return entries }
+            guard let last = page.last else { return entries }
             range.lower = last.key + [0]
         }
     }

@@ -6,15 +6,19 @@ internal import TokenPlacement
 struct PreparedStatement: Sendable {
     let text: String
     let keyspace: String?
-    let plan: Plan
+    var plan: Plan
+    /// Whether markers or columns were others at some time; kept by ``PreparedStatements``.
+    var hasChanged = false
 }
 
 /// The statements that clients prepared on this node, shared by all loops; the one that was used
 /// longest ago goes when there are too many, and its clients prepare it again.
 final class PreparedStatements: Sendable {
     private struct Entry {
-        var statement: PreparedStatement
+        /// Nil once its markers or columns changed, until it is prepared again.
+        var statement: PreparedStatement?
         var lastUse: UInt64
+        var hasChanged = false
     }
 
     private struct Content {
@@ -52,7 +56,22 @@ final class PreparedStatements: Sendable {
             {
                 content.entries[oldest.key] = nil
             }
-            content.entries[id] = Entry(statement: statement, lastUse: content.clock)
+            var entry = content.entries[id] ?? Entry(lastUse: 0)
+            entry.statement = statement
+            entry.statement?.hasChanged = entry.hasChanged
+            entry.lastUse = content.clock
+            content.entries[id] = entry
+        }
+    }
+
+    /// Forgets a statement whose markers or columns changed.
+    ///
+    /// That they did is remembered: a client that does not know of it may execute the statement
+    /// once another one has prepared it again.
+    func drop(_ id: [UInt8]) {
+        content.withLockedValue { content in
+            content.entries[id]?.statement = nil
+            content.entries[id]?.hasChanged = true
         }
     }
 }

@@ -7,15 +7,45 @@ internal import Scoring
 package import Storage
 internal import TokenPlacement
 
+/// Why rows cannot be answered.
+package enum RowWritingError: Error {
+    /// A stored row is damaged.
+    case row(RowFormatError)
+    /// The frame would have more bytes than an answer may have.
+    case tooLong(limit: Int)
+}
+
 /// Writes the rows of a SELECT into a response frame.
 package struct RowWriting {
     private let select: SelectPlan
     private let nowSeconds: Int64
+    private let byteCountMax: Int
 
-    /// The writer of a plan's rows, as of a second.
-    package init(_ select: SelectPlan, nowSeconds: Int64) {
+    /// The writer of a plan's rows, as of a second, into frames of so many bytes at most.
+    package init(
+        _ select: SelectPlan,
+        nowSeconds: Int64,
+        byteCountMax: Int = Int(UInt32.max)
+    ) {
         self.select = select
         self.nowSeconds = nowSeconds
+        self.byteCountMax = byteCountMax
+    }
+
+    /// The beginning of a frame for rows.
+    func writer(
+        stream: Int16,
+        metadata: RowsMetadata,
+        extras: ResponseExtras,
+        rowsByteCapacity: Int = 0
+    ) -> RowsWriter {
+        RowsWriter(
+            stream: stream,
+            metadata: metadata,
+            extras: extras,
+            rowsByteCapacity: rowsByteCapacity,
+            byteCountMax: byteCountMax
+        )
     }
 
     /// The frame for rows that were read, in the order of the partitions.
@@ -25,8 +55,8 @@ package struct RowWriting {
         metadata: RowsMetadata,
         stream: Int16,
         extras: ResponseExtras
-    ) throws(RowFormatError) -> [UInt8] {
-        var writer = RowsWriter(
+    ) throws(RowWritingError) -> [UInt8] {
+        var writer = writer(
             stream: stream,
             metadata: metadata,
             extras: extras,
@@ -47,14 +77,20 @@ package struct RowWriting {
     /// Writes one row unless nothing of it lives or the filter drops it; counts write nothing.
     ///
     /// - Returns: whether the row counts.
+    /// - Throws: for a row that is damaged or has no room.
     func write(
         _ row: [UInt8],
         _ partition: PartitionRef,
         _ filter: RowFilter?,
         _ ranges: inout [Range<Int>?],
         _ writer: inout RowsWriter
-    ) throws(RowFormatError) -> Bool {
-        let view = try RowView(validating: row)
+    ) throws(RowWritingError) -> Bool {
+        let view: RowView
+        do throws(RowFormatError) {
+            view = try RowView(validating: row)
+        } catch {
+            throw .row(error)
+        }
         guard view.locate(columns: select.readColumns, nowSeconds: nowSeconds, into: &ranges),
             filter?.accepts(row: row, ranges: ranges, key: partition.key) ?? true
         else { return false }
@@ -72,7 +108,12 @@ package struct RowWriting {
                 }
             }
         }
+        try check(writer)
         return true
+    }
+
+    private func check(_ writer: RowsWriter) throws(RowWritingError) {
+        if writer.isOverLimit { throw .tooLong(limit: byteCountMax) }
     }
 
     /// Writes the one row of a count.
@@ -89,8 +130,8 @@ package struct RowWriting {
         metadata: RowsMetadata,
         stream: Int16,
         extras: ResponseExtras
-    ) -> [UInt8] {
-        var writer = RowsWriter(stream: stream, metadata: metadata, extras: extras)
+    ) throws(RowWritingError) -> [UInt8] {
+        var writer = writer(stream: stream, metadata: metadata, extras: extras)
         for entry in outcome.entries {
             for output in select.outputs {
                 switch output.source {
@@ -111,6 +152,7 @@ package struct RowWriting {
                 case .writetime, .ttl, .count: writer.appendNull()  // The planner refuses them.
                 }
             }
+            try check(writer)
         }
         return writer.finish()
     }

@@ -62,9 +62,8 @@ final class SelectRun {
     // MARK: Rows
 
     private func answer(_ bound: BoundSelect, _ rows: [[UInt8]?]) {
-        do {
-            let writer = RowWriting(select, nowSeconds: nowSeconds)
-            let frame = try writer.frame(
+        do throws(RowWritingError) {
+            let frame = try writing.frame(
                 bound,
                 rows,
                 metadata: metadata,
@@ -73,8 +72,16 @@ final class SelectRun {
             )
             reply.respond(frame)
         } catch {
-            reply.error(ErrorResponse(.serverError, "a stored row cannot be read: \(error)"))
+            reply.error(ErrorResponse(error))
         }
+    }
+
+    private var writing: RowWriting {
+        RowWriting(
+            select,
+            nowSeconds: nowSeconds,
+            byteCountMax: StatementExecutor.responseBytesMax
+        )
     }
 
     private var metadata: RowsMetadata {
@@ -186,14 +193,18 @@ final class SelectRun {
             warnings: warnings,
             customPayload: [PayloadEntry(key: "martlet.scoring", value: report.json)]
         )
-        let frame = RowWriting(select, nowSeconds: nowSeconds).frame(
-            bound,
-            outcome,
-            metadata: metadata,
-            stream: reply.stream,
-            extras: extras
-        )
-        reply.respond(frame)
+        do throws(RowWritingError) {
+            let frame = try writing.frame(
+                bound,
+                outcome,
+                metadata: metadata,
+                stream: reply.stream,
+                extras: extras
+            )
+            reply.respond(frame)
+        } catch {
+            reply.error(ErrorResponse(error))
+        }
     }
 }
 

@@ -2,6 +2,7 @@ internal import CQL
 internal import Catalog
 internal import Coordination
 internal import NativeProtocol
+internal import NativeServer
 internal import NodeCore
 internal import PeerMessages
 internal import Storage
@@ -15,14 +16,17 @@ final class SelectScan {
     private static let pageRowsDefault = 5000
     /// The most rows that are asked for at once.
     private static let stepRowsMax = 1000
-    /// The bytes after which a page ends, so that its frame stays small.
+    /// The bytes of the frame after which a page ends.
     private static let pageBytesMax = 8 << 20
 
     private let plan: Plan
     private let select: SelectPlan
     private let parameters: QueryParameters
     private let executor: StatementExecutor
+    private let session: Session
     private let reply: Reply
+    /// When a page is answered though it is not full, and a count gives up.
+    private let deadline: Duration
     private let nowSeconds: Int64
     private let writing: RowWriting
     private let pageRows: Int
@@ -31,7 +35,6 @@ final class SelectScan {
     private var writer: RowsWriter
     private var located: [Range<Int>?] = []
     private var count: Int64 = 0
-    private var bytes = 0
     private var remaining: Int?
 
     init(
@@ -39,18 +42,28 @@ final class SelectScan {
         _ select: SelectPlan,
         _ parameters: QueryParameters,
         _ executor: StatementExecutor,
+        _ session: Session,
         _ reply: Reply
     ) {
         self.plan = plan
         self.select = select
         self.parameters = parameters
         self.executor = executor
+        self.session = session
         self.reply = reply
+        let settings = executor.coordinator.settings
+        deadline =
+            executor.coordinator.environment.now
+            + (select.isCount ? settings.countTimeout : settings.readTimeout)
         nowSeconds = executor.nowSeconds
-        writing = RowWriting(select, nowSeconds: nowSeconds)
+        writing = RowWriting(
+            select,
+            nowSeconds: nowSeconds,
+            byteCountMax: StatementExecutor.responseBytesMax
+        )
         let asked = parameters.pageSize.map(Int.init) ?? 0
         pageRows = asked > 0 ? asked : Self.pageRowsDefault
-        writer = RowsWriter(
+        writer = writing.writer(
             stream: reply.stream,
             metadata: StatementExecutor.metadata(
                 of: plan,
@@ -76,8 +89,14 @@ final class SelectScan {
     }
 
     private func step(_ position: ScanPosition) {
+        // Nobody waits for what is left.
+        guard !session.isClosed else { return }
         guard !position.ranges.isEmpty else {
             finish(nil)
+            return
+        }
+        guard executor.coordinator.environment.now < deadline else {
+            if select.isCount { giveUp() } else { finish(position) }
             return
         }
         let request = ScanPageRequest(
@@ -96,8 +115,8 @@ final class SelectScan {
     }
 
     private func received(_ page: ScanMachine.Page) {
-        do {
-            for row in page.rows {
+        do throws(RowWritingError) {
+            for (place, row) in page.rows.enumerated() {
                 let isWritten = try writing.write(
                     row.row,
                     row.partition,
@@ -107,21 +126,47 @@ final class SelectScan {
                 )
                 guard isWritten else { continue }
                 count += 1
-                bytes += row.row.count
+                guard !select.isCount, writer.byteCount >= Self.pageBytesMax else { continue }
+                finish(place == page.rows.count - 1 ? page.position : behind(row.partition))
+                return
             }
         } catch {
-            reply.error(ErrorResponse(.serverError, "a stored row cannot be read: \(error)"))
+            reply.error(ErrorResponse(error))
             return
         }
         guard let position = page.position else {
             finish(nil)
             return
         }
-        if room <= 0 || (bytes >= Self.pageBytesMax && !select.isCount) {
+        if room <= 0 {
             finish(position)
         } else {
             step(position)
         }
+    }
+
+    /// Where a page begins whose last one ended with a row that others follow.
+    private func behind(_ partition: PartitionRef) -> ScanPosition {
+        ScanPosition(after: partition, ranges: [partition.token...partition.token])
+    }
+
+    /// The count takes too long: whoever waits for it would wait for ever on a great table.
+    private func giveUp() {
+        let seconds = executor.coordinator.settings.countTimeout / .seconds(1)
+        reply.error(
+            ErrorResponse(
+                .readTimeout(
+                    parameters.consistency,
+                    received: 1,
+                    blockFor: 1,
+                    dataPresent: true
+                ),
+                """
+                the rows were not counted within \(Int(seconds)) s, though replicas answered: \
+                count fewer at a time, WHERE token(...) is in a range, or read the rows page by page
+                """
+            )
+        )
     }
 
     /// Answers; with where the next page begins, if there may be one.

@@ -18,6 +18,8 @@ internal import TokenPlacement
 final class StatementExecutor: RequestExecutor {
     /// The tables that are rendered from the cluster's state.
     static let virtualTables = VirtualTables(SystemTables.tables)
+    /// The longest answer, in bytes, as the server has it: longer ones are not even made.
+    static let responseBytesMax = NativeServerConfiguration().responseBytesMax
 
     let coordinator: LoopCoordinator
     let schema: SchemaExecutor
@@ -55,11 +57,14 @@ final class StatementExecutor: RequestExecutor {
                 try run(plan, parameters, session, reply)
             case .prepare(let text): try prepare(text, session, reply)
             case .execute(let id, let parameters):
-                guard let plan = try preparedPlan(id) else {
+                guard let statement = try preparedStatement(id) else {
                     reply.error(Self.unprepared(id))
                     return
                 }
-                try run(plan, parameters, session, reply)
+                var parameters = parameters
+                // Some client may still have the columns that were told before the change.
+                if statement.hasChanged { parameters.skipsMetadata = false }
+                try run(statement.plan, parameters, session, reply)
             case .batch(let batch): try run(batch, session, reply)
             case .startup, .options, .register, .authResponse:
                 preconditionFailure("\(message.request.opcode) is answered by the connection")
@@ -115,22 +120,30 @@ final class StatementExecutor: RequestExecutor {
         reply.send(.prepared(result), warnings: plan.warnings)
     }
 
-    /// The plan under an id, made anew if the schema has changed; nil if nothing is prepared there.
-    private func preparedPlan(_ id: [UInt8]) throws(CQLError) -> Plan? {
-        guard let statement = prepared.statement(id) else { return nil }
-        if statement.plan.isCurrent(in: coordinator.view.state) { return statement.plan }
+    /// The statement under an id, planned anew if the schema has changed.
+    ///
+    /// - Returns: nil if nothing is prepared there, or if markers or columns are not any more what
+    ///   clients were told: they must prepare it again.
+    private func preparedStatement(_ id: [UInt8]) throws(CQLError) -> PreparedStatement? {
+        guard var statement = prepared.statement(id) else { return nil }
+        if statement.plan.isCurrent(in: coordinator.view.state) { return statement }
         let plan = try plan(statement.text, keyspace: statement.keyspace)
-        prepared.keep(
-            PreparedStatement(text: statement.text, keyspace: statement.keyspace, plan: plan),
-            id
-        )
-        return plan
+        guard plan.looks(like: statement.plan) else {
+            prepared.drop(id)
+            return nil
+        }
+        statement.plan = plan
+        prepared.keep(statement, id)
+        return statement
     }
 
     private static func unprepared(_ id: [UInt8]) -> ErrorResponse {
         ErrorResponse(
             .unprepared(id: id),
-            "this node has no statement prepared under the id; prepare it again"
+            """
+            this node has no statement prepared under the id, or its markers or columns have \
+            changed; prepare it again
+            """
         )
     }
 
@@ -164,7 +177,7 @@ final class StatementExecutor: RequestExecutor {
         }
         switch plan.action {
         case .select(let select) where select.isScan:
-            try SelectScan(plan, select, parameters, self, reply).start(values)
+            try SelectScan(plan, select, parameters, self, session, reply).start(values)
         case .select(let select):
             try SelectRun(plan, select, parameters, self, reply).start(values)
         case .selectSystem(let select):
@@ -234,11 +247,11 @@ final class StatementExecutor: RequestExecutor {
             switch statement.source {
             case .query(let text): plan = try self.plan(text, keyspace: session.keyspace)
             case .prepared(let id):
-                guard let found = try preparedPlan(id) else {
+                guard let found = try preparedStatement(id) else {
                     reply.error(Self.unprepared(id))
                     return
                 }
-                plan = found
+                plan = found.plan
             }
             guard case .write(let write) = plan.action else {
                 throw .invalid("a batch takes INSERT, UPDATE and DELETE statements only")

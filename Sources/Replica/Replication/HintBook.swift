@@ -38,13 +38,15 @@ package struct HintBook: Sendable {
     private static let marksMax = 1 << 16
 
     /// Bounds.
-    package let settings: HintSettings
+    package var settings: HintSettings
     /// What all hints take on disk, about.
     package private(set) var bytes = 0
     private var accounts: [NodeID: Account] = [:]
     private var sequence: UInt32 = 0
     /// Since when the marks count that were given out.
     private var marks: [Hole: Int64] = [:]
+    /// When those were looked for last that cover nothing any more.
+    private var prunedSeconds: Int64?
 
     /// A book without hints.
     package init(settings: HintSettings) { self.settings = settings }
@@ -60,29 +62,33 @@ package struct HintBook: Sendable {
     }
 
     /// Decides about a new hint of so many bytes.
+    ///
+    /// - Parameters:
+    ///   - target: the node that lacks the write.
+    ///   - table: the write's table.
+    ///   - slice: the write's slice.
+    ///   - valueBytes: the size of what is to be kept.
+    ///   - createdMicros: when the write began, by the clock that ages of hints are measured by.
+    ///   - nowSeconds: the wall clock, by which dirty marks go.
+    /// - Returns: whether it is kept.
     package mutating func admit(
         target: NodeID,
         table: TableID,
         slice: Int,
         bytes valueBytes: Int,
-        wallMicros: Int64
+        createdMicros: Int64,
+        nowSeconds: Int64
     ) -> Admission {
         let cost = Self.cost(valueBytes)
         guard bytes + cost <= settings.bytesMax,
             accounts[target, default: Account()].bytes + cost <= settings.bytesPerTargetMax
         else {
-            return .overflow(
-                mark(
-                    SliceID(table, slice),
-                    target,
-                    nowSeconds: wallMicros.flooredSeconds
-                )
-            )
+            return .overflow(mark(SliceID(table, slice), target, nowSeconds: nowSeconds))
         }
         let key = HintKey(
             target: target,
             slice: slice,
-            createdMicros: wallMicros,
+            createdMicros: createdMicros,
             sequence: sequence
         )
         sequence &+= 1
@@ -113,7 +119,8 @@ package struct HintBook: Sendable {
         let hole = Hole(slice: slice, target: target)
         let cover = settings.markCoverSeconds
         if let since = marks[hole], nowSeconds >= since, nowSeconds - since <= cover { return nil }
-        if marks.count >= Self.marksMax {
+        if marks.count >= Self.marksMax, mayPrune(nowSeconds) {
+            prunedSeconds = nowSeconds
             marks = marks.filter { nowSeconds >= $0.value && nowSeconds - $0.value <= cover }
         }
         if marks.count < Self.marksMax { marks[hole] = nowSeconds }
@@ -123,6 +130,12 @@ package struct HintBook: Sendable {
             target: target,
             sinceSeconds: nowSeconds
         )
+    }
+
+    /// Looking through all marks takes a while, and all loops wait for the book meanwhile.
+    private func mayPrune(_ nowSeconds: Int64) -> Bool {
+        guard let prunedSeconds, nowSeconds >= prunedSeconds else { return true }
+        return nowSeconds - prunedSeconds > settings.markCoverSeconds
     }
 
     /// A mark could not be written: the next refused hint gives it out again.
@@ -155,11 +168,3 @@ package struct HintBook: Sendable {
 }
 
 private let minuteMicros: Int64 = 60_000_000
-
-extension Int64 {
-    /// Microseconds as whole seconds, rounded down.
-    var flooredSeconds: Int64 {
-        let seconds = self / 1_000_000
-        return self < 0 && self % 1_000_000 != 0 ? seconds - 1 : seconds
-    }
-}

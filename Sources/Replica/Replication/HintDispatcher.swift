@@ -26,17 +26,19 @@ package struct HintDispatcher: Sendable {
 
     /// What the driver must do, and then report.
     package enum Action: Equatable, Sendable {
-        /// Read hints; then ``HintDispatcher/pageRead(_:_:now:wallMicros:actions:)`` or
+        /// Read hints; then
+        /// ``HintDispatcher/pageRead(_:_:now:steadyMicros:nowSeconds:actions:)`` or
         /// ``HintDispatcher/readFailed(_:now:actions:)``.
         case read(NodeID, KeyRange, rowsMax: Int, bytesMax: Int)
-        /// Send writes to a node; then `acknowledged` or `failed`.
-        case send(NodeID, [Mutation])
+        /// Send writes to a node, with the time of the oldest hint; then `acknowledged` or `failed`.
+        case send(NodeID, [Mutation], oldestMicros: Int64)
         /// Set dirty marks and remove hints, in one batch; then `removed`.
         case remove(NodeID, [Removal], marks: [DirtyMark])
     }
 
     struct Hint: Hashable, Sendable {
         var removal: Removal
+        var key: HintKey
         var mutation: Mutation
     }
 
@@ -146,11 +148,20 @@ package struct HintDispatcher: Sendable {
     package mutating func resumed(now: Duration, actions: inout [Action]) { pump(now, &actions) }
 
     /// The hints that a `read` found.
+    ///
+    /// - Parameters:
+    ///   - node: whom they are for.
+    ///   - page: their keys and values.
+    ///   - now: the monotonic time.
+    ///   - steadyMicros: by which their age is judged, as their keys were made by it.
+    ///   - nowSeconds: the wall clock, for the marks of those that are given up.
+    ///   - actions: takes what is to be done.
     package mutating func pageRead(
         _ node: NodeID,
         _ page: [(key: [UInt8], value: [UInt8])],
         now: Duration,
-        wallMicros: Int64,
+        steadyMicros: Int64,
+        nowSeconds: Int64,
         actions: inout [Action]
     ) {
         guard var target = targets[node], case .reading = target.phase else { return }
@@ -158,7 +169,12 @@ package struct HintDispatcher: Sendable {
         if page.isEmpty {
             finishPass(&target, now)
         } else {
-            handle(page, for: node, &target, wallMicros, now, &actions)
+            let page = HintPage.Read(
+                hints: page,
+                steadyMicros: steadyMicros,
+                nowSeconds: nowSeconds
+            )
+            handle(page, for: node, &target, now, &actions)
         }
         targets[node] = target
         pump(now, &actions)
@@ -193,19 +209,23 @@ package struct HintDispatcher: Sendable {
         at node: NodeID,
         _ code: PeerFailure.Code,
         now: Duration,
+        nowSeconds: Int64,
         actions: inout [Action]
     ) {
         guard var target = targets[node], case .sending(let hints, let cursor) = target.phase
         else { return }
         target.phase = .idle
         switch code {
-        case .invalid, .unknownTable:
+        case .invalid, .unknownTable, .tooOld:
             if hints.count > 1 {
                 // One of them spoils the others: one by one then, from the page's beginning.
                 target.singleUntil = hints.last?.removal.key
-            } else if code == .invalid {
+            } else if code != .unknownTable {
+                // Others may have what this one calls invalid, as its bounds are its own. Too old is
+                // what was made by a clock that was wrong then, or before a restart.
+                let marks = HintPage.marks(of: hints, nowSeconds: nowSeconds)
                 target.discardedCount = hints.count
-                remove(hints.map(\.removal), [], thenSend: [], node, cursor, &target, &actions)
+                remove(hints.map(\.removal), marks, thenSend: [], node, cursor, &target, &actions)
             } else {
                 // The node will hear of the table: the hint stays for the next pass.
                 target.hasSkipped = true
@@ -292,18 +312,17 @@ package struct HintDispatcher: Sendable {
     }
 
     private mutating func handle(
-        _ page: [(key: [UInt8], value: [UInt8])],
+        _ page: HintPage.Read,
         for node: NodeID,
         _ target: inout Target,
-        _ wallMicros: Int64,
         _ now: Duration,
         _ actions: inout [Action]
     ) {
         var found = HintPage(tables: tables, nextTable: nextTable)
         if target.isAlive {
-            found.sort(page, settings: settings, wallMicros: wallMicros)
+            found.sort(page, settings: settings)
         } else {
-            found.takeExpired(page, for: node, settings: settings, wallMicros: wallMicros)
+            found.takeExpired(page, for: node, settings: settings)
         }
         if found.hasKept { target.hasSkipped = true }
         if let last = target.singleUntil, let cursor = found.cursor,
@@ -313,12 +332,9 @@ package struct HintDispatcher: Sendable {
         }
         target.discardedCount = found.removals.count
         if !found.removals.isEmpty {
-            let marks = found.marks.sorted {
-                (SliceID($0.table, $0.slice), $0.target) < (SliceID($1.table, $1.slice), $1.target)
-            }
             remove(
                 found.removals,
-                marks,
+                HintPage.sorted(found.marks),
                 thenSend: found.hints,
                 node,
                 found.cursor,
@@ -342,7 +358,8 @@ package struct HintDispatcher: Sendable {
     ) {
         bandwidth.take(hints.reduce(0) { $0 + $1.removal.valueBytes }, now: now)
         target.phase = .sending(hints, cursor: cursor)
-        actions.append(.send(node, hints.map(\.mutation)))
+        let oldest = hints.map(\.key.createdMicros).min() ?? 0
+        actions.append(.send(node, hints.map(\.mutation), oldestMicros: oldest))
         if removesEarly {
             actions.append(.remove(node, hints.map(\.removal), marks: []))
         }

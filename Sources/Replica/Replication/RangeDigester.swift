@@ -5,8 +5,8 @@ internal import TokenPlacement
 
 /// Answers a request for digests of token ranges from pages of a scan.
 ///
-/// A range may hold many rows: ``run(in:rowsMax:)`` does a bounded piece at a time, so that a pool
-/// is not held by one request.
+/// A range may hold many rows: ``run(in:rowsMax:bytesMax:)`` does a bounded piece at a time, so
+/// that a pool is not held by one request.
 package struct RangeDigester: Sendable {
     /// The rows of a page.
     private static let pageRowsMax = 1024
@@ -24,6 +24,8 @@ package struct RangeDigester: Sendable {
 
     /// One digest for each range that is done, in the request's order.
     package private(set) var digests: [RangeDigest] = []
+    /// The bytes of the keys and rows that were read.
+    package private(set) var bytesRead = 0
 
     /// A digester that has seen no row.
     package init(_ request: RangeDigestRequest, gcGraceSeconds: Int32) {
@@ -51,6 +53,7 @@ package struct RangeDigester: Sendable {
     package mutating func add(_ scan: StoreScan) throws(StorageError) {
         guard !isDone else { return }
         for entry in scan.entries {
+            bytesRead += entry.key.count + entry.row.count
             let token = try self.token(of: entry.key)
             while token > request.ranges[index].upperBound, index < runEnd { closeRange() }
             accumulator.add(key: entry.key[4...], row: try digest(of: entry.row))
@@ -67,36 +70,28 @@ package struct RangeDigester: Sendable {
         }
     }
 
-    /// Reads and digests about so many rows.
+    /// Reads and digests about so many rows, or bytes.
     ///
     /// - Returns: whether all is done.
+    @discardableResult
     package mutating func run(
         in store: any StoreReading,
-        rowsMax: Int
+        rowsMax: Int,
+        bytesMax: Int = .max
     ) throws(StorageError) -> Bool {
         var rows = 0
-        while rows < rowsMax, let range = nextScan {
+        let before = bytesRead
+        while rows < rowsMax, bytesRead - before < bytesMax, let range = nextScan {
             let scan = try store.scan(
                 range,
                 rowsMax: min(Self.pageRowsMax, rowsMax - rows),
-                bytesMax: Self.pageBytesMax
+                bytesMax: min(Self.pageBytesMax, bytesMax - (bytesRead - before))
             )
             // A scan that finds nothing costs about as much as a row.
             rows += max(1, scan.entries.count)
             try add(scan)
         }
         return isDone
-    }
-
-    /// All digests of a request, at once.
-    package static func digests(
-        _ request: RangeDigestRequest,
-        gcGraceSeconds: Int32,
-        in store: any StoreReading
-    ) throws(StorageError) -> [RangeDigest] {
-        var digester = RangeDigester(request, gcGraceSeconds: gcGraceSeconds)
-        while try !digester.run(in: store, rowsMax: .max) {}
-        return digester.digests
     }
 
     private mutating func beginRun() {

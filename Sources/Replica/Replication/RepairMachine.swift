@@ -10,6 +10,9 @@ package import TokenPlacement
 ///    replica gets the merged rows that its own versions, in canonical form, are not equal to.
 /// 4. If nobody failed, the others note when the repair began; if all do, so does this node.
 ///
+/// A rebuild takes what others have that are being rebuilt themselves, but at least one of them
+/// must have all: else a slice that every replica lost a part of would be readable, with holes.
+///
 /// Nothing is kept on disk: a crash leaves a slice that was not noted, and rows that are merged
 /// twice. A node has one request open at a time, so that its answer needs no number.
 package struct RepairMachine: Sendable {
@@ -140,6 +143,10 @@ package struct RepairMachine: Sendable {
         bandwidth.take(bytes, now: now)
         guard members[index].take(page, within: ranges[rangeIndex]) else {
             drop(index, now, &actions)
+            return
+        }
+        if task.mode == .rebuild, sources.allSatisfy({ members[$0].isPartial }) {
+            finish(.noSource, &actions)
             return
         }
         stream(now, &actions)
@@ -292,7 +299,8 @@ package struct RepairMachine: Sendable {
                 tokens: ranges[rangeIndex],
                 after: members[index].last,
                 rowsMax: settings.pageRowsMax,
-                bytesMax: settings.pageBytesMax
+                bytesMax: settings.pageBytesMax,
+                isForRebuild: task.mode == .rebuild
             )
             actions.append(.requestPage(from: members[index].id, request))
         }

@@ -17,6 +17,8 @@ struct RepairMember: Sendable {
     private var rows: [ScannedRow] = []
     private var nextRow = 0
     private var isComplete = false
+    /// Whether it is being rebuilt itself, so that it may lack rows.
+    private(set) var isPartial = false
     /// The last row that was received of the range.
     private(set) var last: PartitionRef?
 
@@ -62,6 +64,7 @@ struct RepairMember: Sendable {
         rows = page.rows
         nextRow = 0
         isComplete = page.isComplete
+        if page.isPartial { isPartial = true }
         return true
     }
 

@@ -174,7 +174,12 @@ package struct RepairSchedule: Sendable {
             {
                 continue
             }
-            if let task = task(slice, .rebuild), task.replicas.contains(node) { return task }
+            // What had this replica only stays lost.
+            if let task = task(slice, .rebuild), task.replicas.contains(node),
+                task.replicas.count > 1
+            {
+                return task
+            }
         }
         return nil
     }

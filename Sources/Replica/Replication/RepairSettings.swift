@@ -23,6 +23,8 @@ package struct RepairSettings: Hashable, Sendable {
     package var writeBytesMax = 256 << 10
     /// How often every slice is swept; 0: never.
     package var sweepIntervalSeconds: Int64 = 86_400
+    /// The pause before a slice is swept again whose sweep failed.
+    package var sweepRetrySeconds: Int64 = 300
     /// The bytes per second that a sweep reads; 0: without bound.
     package var sweepBytesPerSecond = 8 << 20
     /// How long hints are kept, see ``HintSettings/windowSeconds``.

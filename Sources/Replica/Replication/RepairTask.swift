@@ -46,7 +46,7 @@ package enum RepairOutcome: Hashable, Sendable {
     case rebuilt
     /// These did not take part to the end; the others are repaired as far as they got.
     case incomplete(missing: [NodeID])
-    /// There is no other replica from which the slice could be rebuilt.
+    /// There is no other replica that has all of the slice, from which it could be rebuilt.
     case noSource
 }
 

@@ -1,4 +1,5 @@
 package import Catalog
+package import PeerMessages
 package import TokenPlacement
 
 /// What repair and sweeping know of a table.
@@ -35,6 +36,12 @@ package struct ReplicatedTable: Sendable {
     /// The replicas of a slice, in the ring's order.
     package func replicas(ofSlice slice: Int) -> [NodeID] {
         placement.sets[placement.setIndex(ofSlice: slice)]
+    }
+
+    /// Whether a mark that somebody made is of a slice of this table and of one of its replicas.
+    package func mayLack(_ mark: DirtyMark) -> Bool {
+        mark.table == id && (0..<sliceCount).contains(mark.slice)
+            && replicas(ofSlice: mark.slice).contains(mark.target)
     }
 
     /// The tokens of a slice.

@@ -3,9 +3,10 @@ package import TokenPlacement
 
 /// Which slices of this node's disk may be read and written.
 ///
-/// All may, unless a part of the disk was damaged or lost. Such a slice is first purged (what is
-/// left of it is dropped; it takes no writes, which the drop would take along), then rebuilt from
-/// its replicas (it takes writes, but what it holds is not all). The order of the steps is the
+/// All may, unless a part of the disk was damaged or lost. A damaged slice waits until its other
+/// replicas are there, as what is left of it may be all that is left; it is then purged (what is
+/// left of it is dropped; it takes no writes, which the drop would take along) and rebuilt from its
+/// replicas (it takes writes, but what it holds is not all). The order of the steps is the
 /// driver's: on the way down ``set(_:_:)`` first, then persist; on the way up persist first.
 package struct SliceHealth: Hashable, Sendable {
     /// Why a slice cannot be read.
@@ -14,6 +15,9 @@ package struct SliceHealth: Hashable, Sendable {
         case purging = 0
         /// Its rows are being fetched. Exits: to readable, once all other replicas gave theirs.
         case rebuilding = 1
+        /// A part of it cannot be read, and it is not dropped yet. Exits: to purging, once its
+        /// other replicas are there; to readable, if it turns out to be sound.
+        case damaged = 2
     }
 
     /// The number of slices of the ring.
@@ -91,6 +95,36 @@ package struct SliceHealth: Hashable, Sendable {
     @inline(__always)
     package func mayWrite(_ table: TableID, _ token: Token) -> Bool {
         states.isEmpty || states[slice(table, token)] != .purging
+    }
+
+    /// Whether what there is of some tokens may go to a replica that rebuilds them and asks all
+    /// others too: also what this node has not all of.
+    package func mayServeRebuild(_ table: TableID, tokens: ClosedRange<Token>) -> Bool {
+        if states.isEmpty { return true }
+        let first = SliceID.slice(of: tokens.lowerBound, sliceCount: sliceCount)
+        let last = SliceID.slice(of: tokens.upperBound, sliceCount: sliceCount)
+        return !states.contains { slice, state in
+            slice.table == table && (first...last).contains(slice.slice) && state == .purging
+        }
+    }
+
+    /// The tokens from the first of some on that may be read, up to a slice that may not; nil if
+    /// the first may not.
+    package func readablePrefix(
+        _ table: TableID,
+        _ tokens: ClosedRange<Token>
+    ) -> ClosedRange<Token>? {
+        if states.isEmpty { return tokens }
+        let first = SliceID.slice(of: tokens.lowerBound, sliceCount: sliceCount)
+        let last = SliceID.slice(of: tokens.upperBound, sliceCount: sliceCount)
+        var least: Int?
+        for id in states.keys where id.table == table && (first...last).contains(id.slice) {
+            least = min(least ?? id.slice, id.slice)
+        }
+        guard let least else { return tokens }
+        guard least > first else { return nil }
+        let end = SliceID.tokens(ofSlice: least - 1, sliceCount: sliceCount).upperBound
+        return tokens.lowerBound...end
     }
 
     /// Whether all rows of some tokens may be read.

@@ -16,6 +16,14 @@ package struct TokenBucket: Hashable, Sendable {
         self.burstBytes = max(0, burstBytes)
     }
 
+    /// A bucket for work that nobody waits for: its burst is what a second allows, 1 MiB at most.
+    package static func paced(bytesPerSecond: Int) -> TokenBucket {
+        TokenBucket(
+            bytesPerSecond: bytesPerSecond,
+            burstBytes: min(1 << 20, max(0, bytesPerSecond))
+        )
+    }
+
     /// Takes some bytes.
     package mutating func take(_ bytes: Int, now: Duration) {
         guard bytesPerSecond > 0, bytes > 0 else { return }

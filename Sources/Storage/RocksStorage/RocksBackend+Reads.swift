@@ -86,9 +86,10 @@ extension RocksBackend {
     /// Reads some of the node's own values, in the order of their keys.
     package func scanLocal(
         _ range: KeyRange,
-        limit: Int
+        limit: Int,
+        bytesMax: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
-        try scan(database.local, range, limit: limit, bytesMax: .max).found
+        try scan(database.local, range, limit: limit, bytesMax: bytesMax).found
     }
 
     /// Reads some hints, in the order of their keys.

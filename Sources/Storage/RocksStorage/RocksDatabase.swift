@@ -31,10 +31,19 @@ final class RocksDatabase: @unchecked Sendable {
     private let hintOptions: OpaquePointer
 
     /// Opens the database, and makes it if there is none.
+    ///
+    /// - Parameters:
+    ///   - options: where and how.
+    ///   - merging: how pieces of a row become one.
+    ///   - environment: the disk; nil: the real one.
+    ///   - compactsHints: false where hints are damaged: a compaction that meets that stops all
+    ///     writes of the database.
+    /// - Throws: what the disk says.
     init(
         options: RocksOptions,
         merging: RowMerging,
-        environment: OpaquePointer?
+        environment: OpaquePointer?,
+        compactsHints: Bool = true
     ) throws(StorageError) {
         let settings = RocksSettings(options: options, merging: merging, environment: environment)
         path = options.path
@@ -50,6 +59,7 @@ final class RocksDatabase: @unchecked Sendable {
         writeSynced = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(writeSynced, 1)
         writeUnsynced = rocksdb_writeoptions_create()
+        if !compactsHints { rocksdb_options_set_disable_auto_compactions(hintOptions, 1) }
 
         let names = Self.familyNames.map { $0.withCString { rocksdbCopy($0) } }
         defer { names.forEach { $0.deallocate() } }

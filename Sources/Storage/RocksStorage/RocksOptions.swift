@@ -49,6 +49,8 @@ package struct RocksOptions: Equatable, Sendable {
     package var maxOpenFiles = 1_024
     /// Threads that flush and compact, compactions at low CPU priority: 2 to 64.
     package var backgroundJobs = 2
+    /// Whether RocksDB compacts when it finds that it should; false only where runs must be alike.
+    package var compactsByItself = true
     /// Bits of bloom filter per row: 0 (none) to 30.
     package var bloomBitsPerKey = 10
 

@@ -78,6 +78,7 @@ struct RocksSettings {
     private func setFamily(_ family: OpaquePointer, _ options: RocksOptions, bloomBits: Int) {
         rocksdb_options_set_write_buffer_size(family, max(options.memtableBytes / 2, 64 << 10))
         rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1)
+        rocksdb_options_set_disable_auto_compactions(family, options.compactsByItself ? 0 : 1)
         let table = rocksdb_block_based_options_create()
         rocksdb_block_based_options_set_block_cache(table, blockCache)
         rocksdb_block_based_options_set_format_version(table, 5)

@@ -92,11 +92,12 @@ extension RocksStore: StoreReading {
     /// Reads some of the node's own values, in the order of their keys.
     package func scanLocal(
         _ range: KeyRange,
-        limit: Int
+        limit: Int,
+        bytesMax: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        return try backend.scanLocal(range, limit: limit)
+        return try backend.scanLocal(range, limit: limit, bytesMax: bytesMax)
     }
 
     /// Reads the node's own values whose keys begin with `prefix`, in key order.
@@ -113,7 +114,8 @@ extension RocksStore: StoreReading {
         limit: Int = .max
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
         let end = KeyRange.successor(of: prefix)
-        return try scanLocal(KeyRange(lower: start ?? prefix, upper: end), limit: limit)
+        let range = KeyRange(lower: start ?? prefix, upper: end)
+        return try scanLocal(range, limit: limit, bytesMax: .max)
     }
 
     /// Reads some hints, in the order of their keys.

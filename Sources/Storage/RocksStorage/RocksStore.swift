@@ -1,3 +1,4 @@
+internal import CRocksDB
 package import Storage
 
 /// One node's data on disk: rows that are merged, and the node's own small values.
@@ -111,6 +112,36 @@ package final class RocksStore: @unchecked Sendable {
     }
 
     var database: RocksDatabase { backend.database }
+
+    // MARK: - Damage
+
+    /// Drops all hints of a store that is closed; when it is opened next it has none.
+    ///
+    /// For a store whose hints are damaged. Their files go unread, which no removal key by key could
+    /// do; rows and the node's own values stay.
+    ///
+    /// - Parameters:
+    ///   - options: where the store is.
+    ///   - merging: how pieces of a row become one.
+    ///   - environment: the disk; tests pass a simulated one.
+    /// - Throws: ``StorageError/locked(_:)`` if the store is open, or what the disk says.
+    package static func dropHints(
+        options: RocksOptions,
+        merging: RowMerging = .rows,
+        environment: StoreEnvironment = .realDisk
+    ) throws(StorageError) {
+        try options.validate()
+        let database = try RocksDatabase(
+            options: options,
+            merging: merging,
+            environment: environment.environment,
+            compactsHints: false
+        )
+        defer { database.close() }
+        try database.call("drop the hints") {
+            rocksdb_drop_column_family(database.handle, database.hints, $0)
+        }
+    }
 
     // MARK: - Closing
 

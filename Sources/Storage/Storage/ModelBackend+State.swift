@@ -215,7 +215,7 @@ extension ByteTable {
 
 extension KeyRange {
     /// Whether some key may lie in both ranges.
-    func overlaps(_ other: KeyRange) -> Bool {
+    package func overlaps(_ other: KeyRange) -> Bool {
         let isBefore = upper.map { !ByteOrder.precedes(other.lower, $0) } ?? false
         let isBehind = other.upper.map { !ByteOrder.precedes(lower, $0) } ?? false
         return !isBefore && !isBehind && !isEmpty && !other.isEmpty

@@ -46,6 +46,14 @@ package final class ModelBackend: StoreBackend {
         state.withLock { $0.isFull = isFull }
     }
 
+    /// Takes back the faults that have not struck yet, and makes room; a store that failed stays so.
+    package func clearFaults() {
+        state.withLock { state in
+            state.faults = []
+            state.isFull = false
+        }
+    }
+
     /// Damages a range, as a broken table file does: its rows cannot be read until `deleteRows` is
     /// called for a range that contains all of it.
     package func damage(_ range: KeyRange) {
@@ -117,9 +125,10 @@ package final class ModelBackend: StoreBackend {
     /// Reads some of the node's own values, in the order of their keys.
     package func scanLocal(
         _ range: KeyRange,
-        limit: Int
+        limit: Int,
+        bytesMax: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
-        state.withLock { $0.local.page(range, limit: limit, bytesMax: .max).found }
+        state.withLock { $0.local.page(range, limit: limit, bytesMax: bytesMax).found }
     }
 
     /// Reads some hints, in the order of their keys.

@@ -39,7 +39,8 @@ extension StorageError: CustomStringConvertible {
         switch self {
         case .corruption(let fault):
             "\(fault.text). Data in this folder is damaged: keep the folder for analysis, and "
-                + "start the node with an empty one so that it is rebuilt from its replicas."
+                + "start the node with an empty one and `martletd --rebuild`, so that it is "
+                + "rebuilt from its replicas."
         case .ioFailure(let fault):
             "\(fault.text). The store takes no more writes: look at the disk (dmesg, SMART), "
                 + "then start the node again."

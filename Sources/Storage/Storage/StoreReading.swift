@@ -46,10 +46,12 @@ package protocol StoreReading: AnyObject, Sendable {
     func scan(_ range: KeyRange, rowsMax: Int, bytesMax: Int) throws(StorageError) -> StoreScan
     /// Reads a value of the node's own, nil if there is none.
     func readLocal(_ key: [UInt8]) throws(StorageError) -> [UInt8]?
-    /// Reads up to `limit` of the node's own values, in the order of their keys.
+    /// Reads up to `limit` of the node's own values in the order of their keys, and no more behind
+    /// `bytesMax` bytes of keys and values; one value may exceed them.
     func scanLocal(
         _ range: KeyRange,
-        limit: Int
+        limit: Int,
+        bytesMax: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])]
     /// Reads up to `limit` hints in the order of their keys, and no more behind `bytesMax` bytes of
     /// keys and values; one hint may exceed them.

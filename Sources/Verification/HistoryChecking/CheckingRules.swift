@@ -47,13 +47,20 @@ package struct ReplicaCounts: Hashable, Sendable {
     /// satisfies the other.
     ///
     /// They need not if both fit side by side: the least of both in each datacenter, and room for
-    /// the rest of both anywhere.
+    /// the rest of both anywhere. `lost` replicas of the first set count no more.
     package func overlap(
         _ left: ConsistencyLevel,
         in leftDatacenter: String,
         _ right: ConsistencyLevel,
-        in rightDatacenter: String
+        in rightDatacenter: String,
+        without lost: Int = 0
     ) -> Bool {
+        if lost > 0 {
+            // Which of several datacenters lost them is not asked: nothing is owed then.
+            guard datacenters.count == 1 else { return false }
+            let left = copies(left, in: leftDatacenter) - lost
+            return left > 0 && left + copies(right, in: rightDatacenter) > total
+        }
         let first = need(left, leftDatacenter)
         let second = need(right, rightDatacenter)
         var room = 0
@@ -74,15 +81,58 @@ package struct ReplicaCounts: Hashable, Sendable {
     }
 }
 
+/// How long requests may take at the most, in true time, beside pauses of their coordinator.
+package struct RequestTimes: Hashable, Sendable {
+    /// A write.
+    package var write: Nanoseconds
+    /// A logged batch.
+    package var batch: Nanoseconds
+    /// A read, or a page of a scan.
+    package var read: Nanoseconds
+    /// A scoring.
+    package var score: Nanoseconds
+    /// A change of the schema.
+    package var schema: Nanoseconds
+    /// The slices of the ring, each of which may end a page of a scan.
+    package var sliceCount = 0
+    /// What a request takes beside its time-outs: queues, slow machines.
+    package var slack: Nanoseconds = .seconds(2)
+    /// What a write at ANY takes on top, which waits for its hints.
+    package var hintSlack: Nanoseconds = .seconds(2)
+
+    /// Times with all their parts.
+    package init(
+        write: Nanoseconds,
+        batch: Nanoseconds,
+        read: Nanoseconds,
+        score: Nanoseconds,
+        schema: Nanoseconds
+    ) {
+        self.write = write
+        self.batch = batch
+        self.read = read
+        self.score = score
+        self.schema = schema
+    }
+}
+
 /// What the checkers may hold against a run, beside the history itself.
 package struct CheckingRules: Sendable {
     /// How rows are replicated.
     package var replicas = ReplicaCounts(["dc1": 3])
     /// How far wall clocks are wrong at most, in seconds.
     package var skewSeconds: Int64 = 0
+    /// The one node whose wall clock may be wrong by more, and by how many seconds.
+    package var jumping: (node: Int, seconds: Int64)?
+    /// The nodes that hold a key; all of them where it is missing.
+    package var holders: [Int: [Int]] = [:]
+    /// How long requests may take; nil: it is not asked.
+    package var times: RequestTimes?
+    /// How long deletions and expired values stay at least before they are swept; nil: for good.
+    package var gcGraceSeconds: Int64?
     /// The tables whose acknowledged writes a loss of power may take back, by place.
     package var periodicTables: Set<Int> = []
-    /// For how long it may.
+    /// For how long it may: so long after a write its replicas may still be about to sync it.
     package var periodicWindow: Nanoseconds = .seconds(1)
     /// Whether what was acknowledged at ANY is sure to arrive: hints outlive every outage.
     package var anyArrives = false

@@ -124,9 +124,11 @@ package struct History: Sendable {
     /// The operations; an operation's id is its place.
     package private(set) var operations: [Operation] = []
     /// When a node lost its power.
-    package var powerLosses: [Nanoseconds] = []
+    package var powerLosses: [(time: Nanoseconds, node: Int)] = []
     /// When the disk of a node was lost or damaged.
     package var diskLosses: [(time: Nanoseconds, node: Int)] = []
+    /// When nothing ran on a node, in the order in which that began.
+    package var pauses: [(node: Int, start: Nanoseconds, end: Nanoseconds)] = []
 
     /// An empty history.
     package init() {}

@@ -104,7 +104,9 @@ extension HistoryChecker {
                 for (column, version) in CellWrites.versions(row, timestamp, rules.columns) {
                     let cell = CellName(table: operation.table, key: row.key, column: column)
                     let floor = Floor(operation: operation, version: version, isRead: false)
-                    guard !isExcused(floor), !isExcusedBatch(operation) else { continue }
+                    guard !isExcused(floor, cell), !isExcusedBatch(operation, cell) else {
+                        continue
+                    }
                     let isThere: Bool
                     if let value = finals[cell] {
                         let found = cells.origin(of: value)?.write.version
@@ -127,10 +129,11 @@ extension HistoryChecker {
     }
 
     /// Whether a batch that was never acknowledged may be lost in part: who replays it may be the only
-    /// one that has it, in rows and in hints, when its disk is lost.
-    private func isExcusedBatch(_ operation: Operation) -> Bool {
-        operation.outcome != .done
-            && history.diskLosses.contains { $0.time >= operation.invoked }
+    /// one that has it, in rows and in hints, when its disk is lost, or its power before it synced.
+    private func isExcusedBatch(_ operation: Operation, _ cell: CellName) -> Bool {
+        guard operation.outcome != .done else { return false }
+        return history.diskLosses.contains { $0.time >= operation.invoked }
+            || !powerlessNodes(operation, cell).isEmpty
     }
 
     private static func text(_ replica: FinalReplica) -> String {

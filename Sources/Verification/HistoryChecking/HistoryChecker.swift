@@ -53,6 +53,7 @@ package struct HistoryChecker {
         let done = history.operations.filter { $0.outcome == .done && $0.returned != nil }
             .sorted { ($0.returned ?? 0, $0.id) < ($1.returned ?? 0, $1.id) }
         for operation in done where violations.count < Self.violationsMax {
+            checkClock(operation)
             switch operation.request {
             case .write, .schema: continue
             case .read(let keys):
@@ -95,7 +96,22 @@ package struct HistoryChecker {
         )
     }
 
-    private func trueSeconds(at time: Nanoseconds) -> Int64 {
+    /// The second by which an operation judged expiry is that of a clock that is right, nearly.
+    private mutating func checkClock(_ operation: Operation) {
+        guard let now = operation.nowSeconds else { return }
+        var allowed = rules.skewSeconds
+        if let jumping = rules.jumping, jumping.node == operation.node {
+            allowed += jumping.seconds
+        }
+        let difference = now - trueSeconds(at: operation.invoked)
+        guard abs(difference) > allowed else { return }
+        let text =
+            "its coordinator judged expiry by \(now), \(difference) s off the true time, where "
+            + "clocks are wrong by \(allowed) s at most"
+        report(.expiryIsExact, operation, operation.keys.first ?? 0, text)
+    }
+
+    func trueSeconds(at time: Nanoseconds) -> Int64 {
         rules.epochSeconds + time / 1_000_000_000
     }
 
@@ -209,7 +225,9 @@ package struct HistoryChecker {
             return .failure(Problem(invariant: .noInventedValue, text: text))
         }
         let version = origin.write.version
-        if let bound, version < bound.version {
+        if let bound, version < bound.version,
+            !maybeSwept(bound.version, of: cell, before: writer, by: end)
+        {
             let invariant: Invariant =
                 bound.version.rank == .deletion
                 ? .noResurrection : bound.isRead ? .readsNeverGoBack : .acknowledgedIsSeen
@@ -222,6 +240,25 @@ package struct HistoryChecker {
             return .failure(Problem(invariant: .expiryIsExact, text: text))
         }
         return .success(version)
+    }
+
+    /// Whether a deletion or an expired value may have been swept before an older write came.
+    ///
+    /// No rule of a store can tell that a write is older than what it has rightly forgotten. What was
+    /// asked for before the deletion is another thing: for that, sweepers wait.
+    private func maybeSwept(
+        _ version: Version,
+        of cell: CellName,
+        before writer: Operation,
+        by end: Nanoseconds
+    ) -> Bool {
+        guard let grace = rules.gcGraceSeconds, version.rank != .live else { return false }
+        let second = max(version.timestamp / 1_000_000, version.seconds)
+        let margin = rules.skewSeconds + rules.sweptAfterSeconds
+        guard trueSeconds(at: end) >= second + grace - margin else { return false }
+        return cells.writes[cell, default: []].contains {
+            $0.version == version && history.operations[$0.operation].invoked < writer.invoked
+        }
     }
 
     /// Judges a null.
@@ -275,7 +312,7 @@ package struct HistoryChecker {
                     operation.level,
                     in: operation.datacenter
                 ),
-                !isExcused(floor)
+                !isExcused(floor, cell, readBy: operation)
             else { continue }
             bound = floor
         }
@@ -288,28 +325,52 @@ package struct HistoryChecker {
         for floor in floors[cell, default: []] {
             if let bound, floor.version <= bound.version { continue }
             if floor.operation.level == .any, !floor.isRead, !rules.anyArrives { continue }
-            guard !isExcused(floor) else { continue }
+            guard !isExcused(floor, cell) else { continue }
             bound = floor
         }
         return bound
     }
 
-    /// Whether a fault may rightly have taken away what a floor rests on.
-    func isExcused(_ floor: Floor) -> Bool {
+    /// Whether faults may rightly have taken away what a floor rests on.
+    ///
+    /// As many replicas must have lost it as the floor's level has at least. A lost disk is rebuilt
+    /// from all other replicas before it is read; who lost power alone serves what it has left, so a
+    /// `reader` may miss what the others still have.
+    func isExcused(_ floor: Floor, _ cell: CellName, readBy reader: Operation? = nil) -> Bool {
         let operation = floor.operation
-        let returned = operation.returned ?? operation.invoked
-        if rules.periodicTables.contains(operation.table) {
-            let last = returned + rules.periodicWindow
-            if history.powerLosses.contains(where: { $0 >= operation.invoked && $0 <= last }) {
-                return true
-            }
-        }
-        let lost = Set(
-            history.diskLosses.filter { $0.time >= operation.invoked }.map(\.node)
-        )
-        guard !lost.isEmpty else { return false }
+        let powerless = powerlessNodes(operation, cell)
+        let lost = holders(of: cell, history.diskLosses.filter { $0.time >= operation.invoked })
+        guard !powerless.isEmpty || !lost.isEmpty else { return false }
         let copies = rules.replicas.copies(operation.level, in: operation.datacenter)
-        return lost.count >= max(1, copies)
+        guard powerless.union(lost).count < max(1, copies) else { return true }
+        guard let reader, !powerless.isEmpty else { return false }
+        return !rules.replicas.overlap(
+            operation.level,
+            in: operation.datacenter,
+            reader.level,
+            in: reader.datacenter,
+            without: powerless.count
+        )
+    }
+
+    /// The replicas of a cell that may have lost what an operation found or wrote, since they lost
+    /// power before they had to sync it.
+    func powerlessNodes(_ operation: Operation, _ cell: CellName) -> Set<Int> {
+        guard rules.periodicTables.contains(operation.table) else { return [] }
+        let last = (operation.returned ?? operation.invoked) + rules.periodicWindow
+        return holders(
+            of: cell,
+            history.powerLosses.filter { $0.time >= operation.invoked && $0.time <= last }
+        )
+    }
+
+    private func holders(
+        of cell: CellName,
+        _ losses: [(time: Nanoseconds, node: Int)]
+    ) -> Set<Int> {
+        guard !losses.isEmpty else { return [] }
+        let nodes = Set(losses.map(\.node))
+        return rules.holders[cell.key].map { nodes.intersection($0) } ?? nodes
     }
 
     // MARK: Atomicity

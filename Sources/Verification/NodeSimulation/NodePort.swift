@@ -159,7 +159,8 @@ extension ClientFailure {
     /// What a coordinator's error says of the request: only these say that nothing was done.
     init(_ error: CoordinationError) {
         switch error {
-        case .unavailable, .overloaded, .invalid: self = .refused("\(error)")
+        case .overloaded: self = .overloaded("\(error)")
+        case .unavailable, .invalid: self = .refused("\(error)")
         case .writeTimeout, .readTimeout, .writeFailure, .readFailure, .scoringFailed:
             self = .unknown("\(error)")
         }

@@ -13,7 +13,7 @@ internal import TokenPlacement
 /// The program of a Martlet node, as `martletd` runs it, over the simulator's environment.
 package struct NodeProgram: SubjectProgram {
     private let mutant: Mutant?
-    private let tuning: Tuning
+    private var tuning: Tuning
 
     /// Bounds and times that a seed draws.
     package struct Tuning: Sendable {
@@ -25,15 +25,47 @@ package struct NodeProgram: SubjectProgram {
         package var requestsMax = 512
         /// How long hints are kept.
         package var hintWindowSeconds: Int64 = 30
+        /// What clocks may differ by, in seconds.
+        package var clockMarginSeconds: Int64 = 11
         /// The most bytes of hints for one node.
         package var hintBytesPerTarget = 64 << 10
+        /// The most hints that are sent at once.
+        package var hintPageRows = 16
         /// How often slices are repaired by themselves.
         package var repairIntervalSeconds: Int64 = 20
         /// How often slices are swept.
         package var sweepIntervalSeconds: Int64 = 20
+        /// How often repair, sweeping and the batch log look for work.
+        package var upkeepInterval = Duration.seconds(1)
+        /// The rows of a page that a scan asks a replica for.
+        package var scanRowsMax = 8
+        /// The bytes of such a page.
+        package var scanBytesMax = 4096
 
         /// What a calm run has.
         package init() {}
+
+        /// Those of a run, drawn.
+        init(for circumstances: Circumstances, _ random: inout SimulatedRandom) {
+            let isTiny = circumstances.isTiny
+            clockMarginSeconds = circumstances.clockMarginSeconds
+            writeTimeout = random.pick([.seconds(1), .seconds(2), .seconds(2), .seconds(4)])
+            readTimeout = random.pick([.milliseconds(1500), .seconds(3), .seconds(5)])
+            requestsMax = isTiny ? random.number(in: 4...32) : 512
+            hintWindowSeconds = random.pick([20, 30, 60])
+            hintBytesPerTarget = isTiny ? random.pick([1 << 10, 8 << 10, 64 << 10]) : 64 << 10
+            hintPageRows = random.pick([1, 4, 16])
+            repairIntervalSeconds = random.number(in: 10...40)
+            sweepIntervalSeconds = random.number(in: 5...40)
+            scanRowsMax = random.pick([2, 8, 64])
+            scanBytesMax = random.pick([1 << 10, 4 << 10, 64 << 10])
+            guard circumstances.isSweeping else { return }
+            // Hints for longer than tombstones, so that neither condition implies the other.
+            hintWindowSeconds = random.number(in: 4...8)
+            repairIntervalSeconds = random.number(in: 3...6)
+            sweepIntervalSeconds = random.number(in: 1...4)
+            upkeepInterval = .milliseconds(200)
+        }
     }
 
     /// The program with a planted mistake, if any.
@@ -46,15 +78,51 @@ package struct NodeProgram: SubjectProgram {
         [.batches, .scans, .scores, .any, .schema, .rebuilding]
     }
 
+    package var limits: ProgramLimits {
+        let write = Nanoseconds(tuning.writeTimeout)
+        let read = Nanoseconds(tuning.readTimeout)
+        var limits = ProgramLimits()
+        limits.hintWindowSeconds = tuning.hintWindowSeconds
+        limits.times = RequestTimes(
+            write: write,
+            // One time-out for the log, one for the writes.
+            batch: write * 2,
+            read: read,
+            // What does not match is read, and scored then.
+            score: read * 2,
+            // The proposal as peers give up on it, this node, the others.
+            schema: .seconds(30) + Nanoseconds(Self.schemaTimeout) * 2
+        )
+        return limits
+    }
+
+    private static let schemaTimeout = Duration.seconds(3)
+
+    package mutating func tune(
+        for circumstances: Circumstances,
+        _ random: inout SimulatedRandom
+    ) {
+        tuning = Tuning(for: circumstances, &random)
+    }
+
     package func prepareDisk(
         _ store: any StoreBackend,
         node: Int,
         setup: ClusterSetup,
-        isReplacement: Bool
+        isReplacement: Bool,
+        survivors: [any StoreBackend]
     ) throws {
         var writes = StoreWrites()
         writes.putLocal(setup.nodeIDs[node].bytes, for: LocalKeys.nodeID)
-        for entry in setup.entries + [try Self.modelEntry(setup)] {
+        var entries = setup.entries + [try Self.modelEntry(setup)]
+        if isReplacement, setup.state.founder == setup.nodeIDs[node] {
+            // The one that decides takes the longest log of all others, as `--rebuild` does.
+            for survivor in survivors {
+                let found = try NodeSubject.entries(survivor)
+                if found.count > entries.count { entries = found }
+            }
+        }
+        for entry in entries {
             writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
         }
         if isReplacement { writes.putLocal([1], for: LocalKeys.lostDisk) }
@@ -64,7 +132,7 @@ package struct NodeProgram: SubjectProgram {
     package func makeSubject(_ context: SubjectContext) throws -> any Subject {
         var settings = settings
         // So little that a rebuild takes seconds, or no bound at all.
-        let rates = [1024, 4096, 0]
+        let rates = [8 << 10, 32 << 10, 0]
         let draw = Int(truncatingIfNeeded: context.life.loops[0].random() >> 32)
         settings.upkeep.repair.bytesPerSecond = rates[draw % rates.count]
         return try NodeSubject(context, settings)
@@ -76,19 +144,22 @@ package struct NodeProgram: SubjectProgram {
         settings.requests.writeTimeout = tuning.writeTimeout
         settings.requests.scoreTimeout = tuning.readTimeout
         settings.requests.requestsMax = tuning.requestsMax
-        settings.requests.scanRowsMax = 8
-        settings.requests.scanBytesMax = 4096
-        settings.schemaTimeout = .seconds(3)
+        settings.requests.scanRowsMax = tuning.scanRowsMax
+        settings.requests.scanBytesMax = tuning.scanBytesMax
+        settings.schemaTimeout = Self.schemaTimeout
         settings.upkeep.hints.windowSeconds = tuning.hintWindowSeconds
-        settings.upkeep.hints.skewMarginSeconds = SimulatedNode.clockMarginSeconds
+        settings.upkeep.hints.skewMarginSeconds = tuning.clockMarginSeconds
         settings.upkeep.hints.bytesPerTargetMax = tuning.hintBytesPerTarget
-        settings.upkeep.hints.pageRowsMax = 16
+        settings.upkeep.hints.pageRowsMax = tuning.hintPageRows
         settings.upkeep.hints.pauseMax = .seconds(8)
         settings.upkeep.hints.expiryInterval = .seconds(10)
+        settings.upkeep.batches.pauseMax = .seconds(8)
+        settings.upkeep.batches.underWayMax = 4
+        settings.requests.nodeWriteBytesMax = 4 << 20
         settings.upkeep.repair.intervalSeconds = tuning.repairIntervalSeconds
         settings.upkeep.repair.sweepIntervalSeconds = tuning.sweepIntervalSeconds
         settings.upkeep.repair.hintWindowSeconds = tuning.hintWindowSeconds
-        settings.upkeep.repair.skewMarginSeconds = SimulatedNode.clockMarginSeconds
+        settings.upkeep.repair.skewMarginSeconds = tuning.clockMarginSeconds
         settings.upkeep.repair.markCoverSeconds = 2
         settings.upkeep.hints.markCoverSeconds = 2
         settings.upkeep.repair.retrySeconds = 5
@@ -96,17 +167,11 @@ package struct NodeProgram: SubjectProgram {
         settings.upkeep.repair.pause = .milliseconds(20)
         settings.upkeep.repair.pageRowsMax = 8
         settings.upkeep.repair.writeRowsMax = 4
-        settings.upkeep.interval = .seconds(1)
+        settings.upkeep.interval = tuning.upkeepInterval
         settings.upkeep.requestTimeout = .seconds(5)
-        switch mutant {
-        case .readAtOneReplica: settings.faults = .readAtOneReplica
-        case .droppedHint: settings.faults = .droppedHint
-        case .earlyPurge: settings.faults = .earlyPurge
-        case .skippedReadRepair: settings.faults = .skippedReadRepair
-        case .wipedNodeAnswers: settings.faults = .wipedNodeAnswers
-        // Those are the machine's, not the program's.
-        case .ackBeforeSync, .staleCacheFill, nil: break
-        }
+        settings.upkeep.digestTimeout = .seconds(20)
+        settings.faults = mutant?.faults ?? []
+        if mutant == .hintedPurge { settings.upkeep.repair.hintWindowSeconds = 0 }
         return settings
     }
 
@@ -133,6 +198,36 @@ package struct NodeProgram: SubjectProgram {
             ballot: Ballot(round: 1, node: setup.nodeIDs[0]),
             change: .pushModel(push)
         )
+    }
+}
+
+extension Mutant {
+    /// What is planted in the program's logic.
+    fileprivate var faults: PlantedFaults {
+        switch self {
+        case .readAtOneReplica: .readAtOneReplica
+        case .droppedHint: .droppedHint
+        case .earlyPurge: .earlyPurge
+        case .unrepairedPurge: .unrepairedPurge
+        case .skippedReadRepair: .skippedReadRepair
+        case .wipedNodeAnswers: .wipedNodeAnswers
+        case .reversedRows: .reversedRows
+        case .refusedTimeout: .refusedTimeout
+        case .lateClock: .lateClock
+        case .unwrittenRepair: .unwrittenRepair
+        case .droppedBatch: .droppedBatch
+        case .scoreAtOneReplica: .scoreAtOneReplica
+        case .repeatedRow: .repeatedRow
+        case .keptHint: .keptHint
+        case .endlessRead: .endlessRead
+        case .unnoticedReturn: .unnoticedReturn
+        case .heldRoom: .heldRoom
+        case .skippedEpochs: .skippedEpochs
+        // Those are the machine's, the clients', or settings.
+        case .ackBeforeSync, .staleCacheFill, .splitInsert, .neverSyncs, .unseededRandom,
+            .hintedPurge:
+            []
+        }
     }
 }
 
@@ -166,12 +261,14 @@ final class NodeSubject: Subject {
         ports = parts.map { NodePort($0, logic) }
     }
 
-    private static func entries(_ store: any StoreReading) throws -> [LogEntry] {
+    fileprivate static func entries(_ store: any StoreReading) throws -> [LogEntry] {
         let range = KeyRange(
             lower: LocalKeys.logPrefix,
             upper: KeyRange.successor(of: LocalKeys.logPrefix)
         )
-        return try store.scanLocal(range, limit: .max).map { try LogEntry(decoding: $0.value) }
+        return try store.scanLocal(range, limit: .max, bytesMax: .max).map {
+            try LogEntry(decoding: $0.value)
+        }
     }
 
     func start() { logic?.start() }

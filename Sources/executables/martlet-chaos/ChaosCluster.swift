@@ -74,6 +74,19 @@ actor ChaosCluster {
             links.identify(row.node, as: index)
         }
         await client.close()
+        try await checkLinks()
+    }
+
+    /// Makes sure that the proxy knows who connects: faults of links that it does not know would
+    /// strike nothing.
+    private func checkLinks() async throws {
+        var problem: String?
+        for _ in 0..<50 {
+            problem = try await links.whatIsUnknown()
+            guard problem != nil else { return }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw ChaosNode.Failure.cannotStart("the proxy does not know \(problem ?? "its links")")
     }
 
     /// The nodes that run and are not paused.
@@ -91,9 +104,12 @@ actor ChaosCluster {
         try nodes[index].start()
     }
 
+    /// Notes processes that ended by themselves.
+    func checkDeaths() { for node in nodes { node.checkDeath() } }
+
     /// What processes did that nobody asked for.
     func deaths() -> [String] {
-        for node in nodes { node.checkDeath() }
+        checkDeaths()
         return nodes.flatMap(\.deaths)
     }
 

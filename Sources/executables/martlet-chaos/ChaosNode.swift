@@ -36,6 +36,7 @@ final class ChaosNode {
     var pid: Int32? { process.flatMap { $0.isRunning ? $0.processIdentifier : nil } }
 
     func start(arguments: [String] = []) throws {
+        checkDeath()
         if !FileManager.default.fileExists(atPath: logFile.path) {
             try Data().write(to: logFile)
         }
@@ -61,14 +62,19 @@ final class ChaosNode {
 
     /// Ends the process: at once, or as an operator would; waits for the end.
     func stop(signal: Int32) {
+        checkDeath()
         guard let process, process.isRunning else { return }
         isExpectedToRun = false
         if isPaused { kill(process.processIdentifier, SIGCONT) }
         kill(process.processIdentifier, signal)
-        let deadline = Date(timeIntervalSinceNow: 20)
+        // Who is asked to end finishes what is under way, and on a loaded machine that takes long.
+        let seconds = signal == SIGKILL ? 20 : 60
+        let deadline = Date(timeIntervalSinceNow: TimeInterval(seconds))
         while process.isRunning, Date() < deadline { usleep(2000) }
         if process.isRunning {
-            deaths.append("node \(index + 1) did not end within 20 s of signal \(signal)")
+            deaths.append(
+                "node \(index + 1) did not end within \(seconds) s of signal \(signal)"
+            )
             kill(process.processIdentifier, SIGKILL)
         }
         process.waitUntilExit()

@@ -54,6 +54,18 @@ final class LinkProxy: @unchecked Sendable {
         loop.execute { self.places[node] = index }
     }
 
+    /// What the proxy cannot tell of its connections, or nil.
+    func whatIsUnknown() async throws -> String? {
+        try await loop.submit {
+            if let stranger = self.tunnels.values.compactMap(\.stranger).first {
+                return "node \(stranger)"
+            }
+            let sources = Set(self.tunnels.values.compactMap(\.source))
+            let silent = self.addresses.indices.first { !sources.contains($0) }
+            return silent.map { "a connection of \(self.addresses[$0])" }
+        }.get()
+    }
+
     /// Changes what is wrong with the bytes from one node to another.
     func set(_ fault: LinkFault, from source: Int, to target: Int) {
         loop.execute {
@@ -121,6 +133,9 @@ private final class Tunnel: @unchecked Sendable {
 
     /// Who made the connection, once that is known.
     var source: Int? { node.flatMap(proxy.place(of:)) }
+
+    /// Who made it, if that node has no place.
+    var stranger: UUID? { source == nil ? node : nil }
 
     private func connect() {
         ClientBootstrap(group: proxy.loop)

@@ -156,6 +156,8 @@ struct MartletChaos: AsyncParsableCommand {
         let isTerminal = isatty(2) == 1
         while clock.now < start + .seconds(seconds) {
             try await Task.sleep(for: .seconds(1))
+            // One that ended by itself may be started again before the end.
+            await cluster.checkDeaths()
             flatness.add(await cluster.samples())
             if isTerminal {
                 let past = (clock.now - start).components.seconds
@@ -173,23 +175,18 @@ struct MartletChaos: AsyncParsableCommand {
         try await Task.sleep(for: .seconds(2))
         load.cancel()
         await load.value
+        var finals: [FinalRow] = []
         do {
             try await cluster.whole(within: .seconds(120))
-            try await workload.readAll(within: .seconds(30))
+            finals = try await finalRows(workload, within: .seconds(120))
         } catch {
             violations.append("it does not heal: \(error)")
         }
         violations = Array(Set(violations + (await cluster.deaths())))
         await client.close()
         violations += recorder.unexpected.map { "no fault explains the error: \($0)" }
-        var rules = CheckingRules()
-        rules.replicas = ReplicaCounts(["datacenter1": 3])
-        rules.epochSeconds = recorder.epochSeconds
-        rules.skewSeconds = 2
         let history = recorder.history
-        var checker = HistoryChecker(history, rules)
-        checker.checkReads()
-        violations += checker.violations.map(\.description)
+        violations += Self.broken(recorder, finals).map(\.description)
         if soak { violations += flatness.problems }
         let report = ChaosReport(
             history: history,
@@ -200,5 +197,35 @@ struct MartletChaos: AsyncParsableCommand {
         )
         for line in report.lines + (soak ? flatness.lines : []) { print(line) }
         return violations
+    }
+
+    /// All rows at ALL, once the logged batches whose coordinators died are replayed, or after a while.
+    private func finalRows(
+        _ workload: Workload,
+        within limit: Duration
+    ) async throws -> [FinalRow] {
+        let clock = ContinuousClock()
+        let deadline = clock.now + limit
+        while true {
+            let rows = try await workload.readAll(within: .seconds(30))
+            let broken = Self.broken(workload.recorder, rows).map(\.invariant)
+            guard broken.contains(.batchIsAtomic), clock.now < deadline else { return rows }
+            try await Task.sleep(for: .seconds(5))
+        }
+    }
+
+    /// The promises that are broken by what was recorded, and by what there is in the end.
+    private static func broken(_ recorder: Recorder, _ finals: [FinalRow]) -> [Violation] {
+        var rules = CheckingRules()
+        rules.replicas = ReplicaCounts(["datacenter1": 3])
+        rules.epochSeconds = recorder.epochSeconds
+        rules.skewSeconds = 2
+        var checker = HistoryChecker(recorder.history, rules)
+        checker.checkReads()
+        checker.checkFinal(
+            finals,
+            nowSeconds: recorder.epochSeconds + recorder.now / 1_000_000_000
+        )
+        return checker.violations
     }
 }

@@ -19,16 +19,31 @@ struct Workload: Sendable {
     let workers: Int
 
     /// Makes the keyspace and the table; tombstones may go soon.
+    ///
+    /// A machine that has just started several nodes may be too busy to answer in time.
     func createTable(replicas: Int) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(60)
+        while true {
+            do {
+                return try await tryToCreateTable(replicas: replicas)
+            } catch {
+                guard clock.now < deadline else { throw error }
+                try await Task.sleep(for: .milliseconds(500))
+            }
+        }
+    }
+
+    private func tryToCreateTable(replicas: Int) async throws {
         try await client.execute(
             """
-            CREATE KEYSPACE chaos WITH replication = \
+            CREATE KEYSPACE IF NOT EXISTS chaos WITH replication = \
             {'class': 'NetworkTopologyStrategy', 'datacenter1': \(replicas)}
             """
         )
         try await client.execute(
             """
-            CREATE TABLE chaos.t (k int PRIMARY KEY, c0 blob, c1 blob, c2 blob) \
+            CREATE TABLE IF NOT EXISTS chaos.t (k int PRIMARY KEY, c0 blob, c1 blob, c2 blob) \
             WITH gc_grace_seconds = 30
             """
         )
@@ -172,8 +187,9 @@ struct Workload: Sendable {
     /// Reads all keys that were ever written, at ALL.
     ///
     /// - Throws: what the last try of a part failed with.
-    func readAll(within limit: Duration) async throws {
+    func readAll(within limit: Duration) async throws -> [FinalRow] {
         let clock = ContinuousClock()
+        var finals: [FinalRow] = []
         let keys = recorder.history.writtenRows.map(\.key)
         for start in stride(from: 0, to: keys.count, by: 50) {
             let part = Array(keys[start..<min(keys.count, start + 50)])
@@ -181,7 +197,13 @@ struct Workload: Sendable {
             while true {
                 let operation = recorder.begin(client: workers, level: .all) { _, _ in .read(part) }
                 do {
-                    recorder.end(operation, .done, rows: try await rows(part, .all))
+                    let rows = try await rows(part, .all)
+                    recorder.end(operation, .done, rows: rows)
+                    finals += part.map { key in
+                        // One answer stands for all replicas: whoever differed was repaired.
+                        let row = FinalReplica(node: 0, row: rows[key] ?? [:], digest: "")
+                        return FinalRow(table: 0, key: key, replicas: [row])
+                    }
                     break
                 } catch {
                     recorder.end(operation, outcome(of: error))
@@ -190,6 +212,7 @@ struct Workload: Sendable {
                 }
             }
         }
+        return finals
     }
 
     private func rows(_ keys: [Int], _ level: Consistency) async throws -> [Int: VisibleRow] {

@@ -68,7 +68,7 @@ extension ProgramKind {
     var mutants: [Mutant] {
         switch self {
         case .martlet: Mutant.allCases
-        case .plain: [.readAtOneReplica, .ackBeforeSync, .skippedReadRepair, .staleCacheFill]
+        case .plain: Mutant.plain
         }
     }
 }

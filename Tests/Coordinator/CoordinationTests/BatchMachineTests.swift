@@ -109,6 +109,18 @@ struct BatchMachineTests {
         #expect(machine.isComplete)
     }
 
+    @Test func `where marks stand for a hint the log goes, since others have the writes`() throws {
+        var machine = try machine(dead: [e])
+        var actions: [Action] = []
+        machine.start(&actions)
+        for node in [b, c] { machine.batchStored(at: node, actions: &actions) }
+        for node in [a, b, c, d] { machine.acknowledged(by: node, actions: &actions) }
+        actions = []
+        machine.hintMarked(for: e, actions: &actions)
+        #expect(actions == [.removeBatch(at: b), .removeBatch(at: c)])
+        #expect(machine.isComplete)
+    }
+
     // MARK: Keeping
 
     @Test func `one keeper of two is enough after the time-out`() throws {
@@ -171,6 +183,17 @@ struct BatchMachineTests {
             machine.storeFailed(at: node, Fixture.failure(.overloaded), actions: &actions)
         }
         #expect(actions == [.fail(.overloaded("no"))])
+        #expect(machine.isComplete)
+    }
+
+    @Test func `keepers that can never take it are INVALID`() throws {
+        var machine = try machine()
+        var actions: [Action] = []
+        machine.start(&actions)
+        actions = []
+        machine.storeFailed(at: c, Fixture.failure(.overloaded), actions: &actions)
+        machine.storeFailed(at: b, Fixture.failure(.invalid), actions: &actions)
+        #expect(actions == [.fail(.invalid("no"))])
         #expect(machine.isComplete)
     }
 

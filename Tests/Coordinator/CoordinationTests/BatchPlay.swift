@@ -33,6 +33,7 @@ struct BatchPlay {
         case writeFailed(NodeID)
         case hint(NodeID, [Int])
         case hintStored(NodeID)
+        case hintMarked(NodeID)
         case hintFailed(NodeID)
         case remove(at: NodeID)
         case timeOut(BatchMachine.Phase)
@@ -41,8 +42,8 @@ struct BatchPlay {
         func isLocal(_ coordinator: NodeID) -> Bool {
             switch self {
             case .store(let node), .write(let node, _): node == coordinator
-            case .stored, .storeFailed, .written, .writeFailed, .hint, .hintStored, .hintFailed,
-                .timeOut:
+            case .stored, .storeFailed, .written, .writeFailed, .hint, .hintStored, .hintMarked,
+                .hintFailed, .timeOut:
                 true
             case .remove: false
             }
@@ -63,6 +64,8 @@ struct BatchPlay {
     private var written: [NodeID: Set<Int>] = [:]
     private var logs: Set<NodeID> = []
     private var hints: [(node: NodeID, mutations: [Int])] = []
+    /// What repair looks for at the others, in the end.
+    private var marks: [(node: NodeID, mutations: [Int])] = []
     private var wasLogged = false
     private var hasSucceeded = false
     private var outcomes = 0
@@ -123,6 +126,10 @@ struct BatchPlay {
         if machine?.isComplete == false { violations.insert(.endless) }
         try replay()
         for (node, mutations) in hints { written[node, default: []].formUnion(mutations) }
+        for (node, mutations) in marks {
+            let found = mutations.filter { index in written.values.contains { $0.contains(index) } }
+            written[node, default: []].formUnion(found)
+        }
         try check()
     }
 
@@ -200,9 +207,15 @@ struct BatchPlay {
                 events.append(.hintFailed(node))
                 return
             }
+            if happens(0.3) {
+                marks.append((node, mutations))
+                events.append(.hintMarked(node))
+                return
+            }
             if mutant != .droppedHint { hints.append((node, mutations)) }
             events.append(.hintStored(node))
         case .hintStored(let node): step { $0.hintStored(for: node, actions: &$1) }
+        case .hintMarked(let node): step { $0.hintMarked(for: node, actions: &$1) }
         case .hintFailed(let node): step { $0.hintFailed(for: node, actions: &$1) }
         case .remove(let node): if !happens(lossRate) { logs.remove(node) }
         case .timeOut(let phase): step { $0.timedOut(phase, actions: &$1) }
@@ -250,6 +263,9 @@ struct BatchPlay {
             case .hint(let node, let mutations, _):
                 if happens(0.2) {
                     replay.hintFailed(for: node, actions: &actions)
+                } else if happens(0.3) {
+                    marks.append((node, mutations))
+                    replay.hintMarked(for: node, actions: &actions)
                 } else {
                     if mutant != .droppedHint { hints.append((node, mutations)) }
                     replay.hintStored(for: node, actions: &actions)

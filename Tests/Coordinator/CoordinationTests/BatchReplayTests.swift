@@ -11,34 +11,34 @@ struct BatchReplayTests {
     private let b = Fixture.b
     private let c = Fixture.c
 
-    private func decision(age: Int64) -> BatchReplay.Decision {
-        BatchReplay.decision(
-            createdMicros: 1_000_000_000,
-            nowMicros: 1_000_000_000 + age,
-            writeTimeout: .seconds(2),
-            hintWindow: .seconds(3600)
-        )
+    private func decision(_ received: Int64, _ now: Int64) -> BatchReplay.Decision {
+        BatchReplay.decision(receivedMicros: received, nowMicros: now, ageMaxSeconds: 3600)
     }
 
-    @Test func `an entry waits for twice the write time-out, and expires with the hints`() {
-        #expect(decision(age: -9_000_000) == .wait)
-        #expect(decision(age: 4_000_000) == .wait)
-        #expect(decision(age: 4_000_001) == .replay)
-        #expect(decision(age: 3_600_000_000) == .replay)
-        #expect(decision(age: 3_600_000_001) == .expired)
+    @Test func `an entry is written until it expires, by the keeper's clock`() {
+        #expect(decision(1_000_000_000, 1_000_000_001) == .replay)
+        #expect(decision(1_000_000_000, 4_599_999_999) == .replay)
+        #expect(decision(1_000_000_000, 4_600_000_000) == .expired)
+        #expect(decision(9_000_000_000, 1) == .replay, "the clock was corrected meanwhile")
     }
 
     @Test func `absurd clocks do not trap`() {
-        func decision(_ created: Int64, _ now: Int64) -> BatchReplay.Decision {
-            BatchReplay.decision(
-                createdMicros: created,
-                nowMicros: now,
-                writeTimeout: .seconds(2),
-                hintWindow: .seconds(3600)
+        #expect(decision(.min, .max) == .expired)
+        #expect(decision(.max, .min) == .replay)
+    }
+
+    @Test func `an entry may be as old as the least grace period, or as a hint`() {
+        func ageMax(_ grace: [Int64]) -> Int64 {
+            BatchReplay.ageMaxSeconds(
+                hintWindowSeconds: 10_800,
+                skewMarginSeconds: 30,
+                gcGraceSeconds: grace
             )
         }
-        #expect(decision(.min, .max) == .expired)
-        #expect(decision(.max, .min) == .wait)
+        #expect(ageMax([864_000, 90_000]) == 89_970)
+        #expect(ageMax([864_000, 10_820]) == 10_800)
+        #expect(ageMax([0]) == 10_800)
+        #expect(ageMax([]) == 10_800)
     }
 
     private func replay(
@@ -94,6 +94,23 @@ struct BatchReplayTests {
         #expect(actions == [.hint(for: c, mutations: [0, 1], synced: true)])
         actions = []
         replay.hintFailed(for: c, actions: &actions)
+        #expect(actions == [.keep])
+    }
+
+    @Test func `marks let the entry go where another replica has the writes`() throws {
+        var replay = try replay(dead: [b])
+        var actions: [Action] = []
+        replay.start(&actions)
+        var nowhere = replay
+        actions = []
+        replay.acknowledged(by: a, actions: &actions)
+        replay.acknowledged(by: c, actions: &actions)
+        replay.hintMarked(for: b, actions: &actions)
+        #expect(actions == [.remove])
+        actions = []
+        nowhere.timedOut(&actions)
+        actions = []
+        for node in [a, b, c] { nowhere.hintMarked(for: node, actions: &actions) }
         #expect(actions == [.keep])
     }
 

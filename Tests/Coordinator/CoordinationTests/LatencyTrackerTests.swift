@@ -43,6 +43,26 @@ struct LatencyTrackerTests {
         #expect(rounds > 3)
     }
 
+    @Test func `what a node answers at once makes it fast again, and sets no delay`() {
+        var tracker = tracker([(a, .milliseconds(40)), (b, .milliseconds(1))])
+        #expect((tracker.buckets(of: [a, b])[a] ?? 0) >= 4)
+        let delay = tracker.delay(percentile: 99, timeout: .seconds(5))
+        for _ in 0..<1000 { tracker.answeredAtOnce(a) }
+        #expect(tracker.buckets(of: [a, b])[a] == 0)
+        #expect(tracker.delay(percentile: 99, timeout: .seconds(5)) == delay)
+        var empty = LatencyTracker()
+        empty.answeredAtOnce(a)
+        #expect(empty.buckets(of: [a, b]) == [a: 0, b: 0])
+    }
+
+    @Test func `who is overdue counts as slow as it is at least, before it answers`() {
+        var tracker = tracker([(a, .milliseconds(1)), (b, .milliseconds(1))])
+        tracker.overdue(b, for: .milliseconds(5), now: .milliseconds(30))
+        #expect(tracker.buckets(of: [a, b]) == [a: 0, b: 2])
+        tracker.overdue(b, for: .milliseconds(1), now: .milliseconds(30))
+        #expect(tracker.buckets(of: [a, b]) == [a: 0, b: 2], "it never makes a node faster")
+    }
+
     @Test func `failures are bounded`() {
         var tracker = tracker([(a, .milliseconds(1))])
         for _ in 0..<100 { tracker.failed(b, now: .seconds(1)) }

@@ -310,6 +310,14 @@ struct ReadMachineTests {
         #expect(actions == [.answer([new])])
     }
 
+    @Test func `what no replica can do is not asked of a spare`() {
+        var machine = quorum()
+        var actions: [Action] = []
+        machine.requestFailed(request: 1, Fixture.failure(.invalid), actions: &actions)
+        #expect(actions == [.fail(.invalid("no"))])
+        #expect(machine.isFinished)
+    }
+
     @Test func `a failure without a spare is told in its own kind`() throws {
         let count = AnswerCount(consistency: .quorum, received: 1, required: 2)
         let expected: [(PeerFailure.Code, CoordinationError)] = [

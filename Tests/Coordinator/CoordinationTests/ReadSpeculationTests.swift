@@ -78,6 +78,70 @@ struct ReadSpeculationTests {
         #expect(try receive(&machine, 2, new, .digest) == [.answer([new])])
     }
 
+    @Test func `one that is late with a digest may step in for rows`() throws {
+        var machine = quorum()
+        #expect(try receive(&machine, 0, new) == [])
+        #expect(speculate(&machine).count == 1)
+        #expect(
+            try receive(&machine, 2, old, .digest) == [
+                .read(request: 3, from: c, parts: [Part(group: 0, mode: .data)])
+            ]
+        )
+        var actions: [Action] = []
+        machine.requestFailed(request: 3, Fixture.failure(.failed), actions: &actions)
+        #expect(
+            actions == [.read(request: 4, from: b, parts: [Part(group: 0, mode: .data)])]
+        )
+        #expect(try receive(&machine, 1, new, .digest) == [], "its digest is of no use any more")
+        #expect(try receive(&machine, 4, new) == [.answer([new])])
+    }
+
+    @Test func `one that is late with rows is not asked for them twice`() throws {
+        var machine = quorum()
+        #expect(speculate(&machine).count == 1)
+        #expect(try receive(&machine, 1, new, .digest) == [])
+        #expect(
+            try receive(&machine, 2, old) == [
+                .read(request: 3, from: b, parts: [Part(group: 0, mode: .data)])
+            ]
+        )
+        var actions: [Action] = []
+        machine.requestFailed(request: 3, Fixture.failure(.failed), actions: &actions)
+        #expect(actions == [], "the rows of the first are still under way")
+        #expect(
+            try receive(&machine, 0, new) == [
+                .repair(request: 4, at: c, [Repair(key: 0, operand: new)])
+            ]
+        )
+    }
+
+    @Test func `one that was late may do a repair, and one that failed may not`() throws {
+        var machine = quorum([a, b, c, d])
+        #expect(try receive(&machine, 0, new) == [])
+        #expect(speculate(&machine).count == 1)
+        #expect(try receive(&machine, 2, old, .digest).count == 1)
+        #expect(
+            try receive(&machine, 3, old) == [
+                .repair(request: 4, at: c, [Repair(key: 0, operand: new)])
+            ]
+        )
+        var actions: [Action] = []
+        machine.requestFailed(request: 4, Fixture.failure(.failed), actions: &actions)
+        machine.requestFailed(request: 5, Fixture.failure(.failed), actions: &actions)
+        #expect(
+            actions == [
+                .repair(request: 5, at: d, [Repair(key: 0, operand: new)]),
+                .repair(request: 6, at: b, [Repair(key: 0, operand: new)]),
+            ]
+        )
+        actions = []
+        machine.requestFailed(request: 6, Fixture.failure(.failed), actions: &actions)
+        guard case .fail? = actions.last else {
+            Issue.record("no failure: \(actions)")
+            return
+        }
+    }
+
     @Test func `a group speculates once, and not without a spare`() {
         var machine = quorum()
         #expect(speculate(&machine).count == 1)

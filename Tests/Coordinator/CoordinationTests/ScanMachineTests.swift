@@ -6,24 +6,24 @@ import Testing
 import TokenPlacement
 
 struct ScanMachineTests {
-    private typealias Action = ScanMachine.Action
+    typealias Action = ScanMachine.Action
 
-    private let a = Fixture.a
-    private let b = Fixture.b
-    private let c = Fixture.c
-    private let whole = Token.minimum...Token(.max)
-    private let old = Fixture.row(10, 1)
-    private let new = Fixture.row(20, 2)
+    let a = Fixture.a
+    let b = Fixture.b
+    let c = Fixture.c
+    let whole = Token.minimum...Token(.max)
+    let old = Fixture.row(10, 1)
+    let new = Fixture.row(20, 2)
 
-    private func partition(_ token: Int64, _ key: UInt8 = 0) -> PartitionRef {
+    func partition(_ token: Int64, _ key: UInt8 = 0) -> PartitionRef {
         PartitionRef(token: Token(token), key: [key])
     }
 
-    private func row(_ token: Int64, _ row: [UInt8]) -> ScannedRow {
+    func row(_ token: Int64, _ row: [UInt8]) -> ScannedRow {
         ScannedRow(partition: partition(token), row: row)
     }
 
-    private func limits(_ rowsMax: Int = 100, bytesMax: Int = 1 << 20) -> ScanMachine.Limits {
+    func limits(_ rowsMax: Int = 100, bytesMax: Int = 1 << 20) -> ScanMachine.Limits {
         ScanMachine.Limits(
             rowsMax: rowsMax,
             bytesMax: bytesMax,
@@ -32,7 +32,7 @@ struct ScanMachineTests {
         )
     }
 
-    private func machine(
+    func machine(
         _ runs: [ScanRun],
         _ position: ScanPosition? = nil,
         _ consistency: ConsistencyLevel = .quorum,
@@ -49,7 +49,7 @@ struct ScanMachineTests {
         )
     }
 
-    private func request(
+    func request(
         _ tokens: ClosedRange<Token>,
         after: PartitionRef? = nil,
         rows: Int = 100,
@@ -66,7 +66,7 @@ struct ScanMachineTests {
     }
 
     /// A started machine over the whole ring on `a`, `b` and `c`, two of which must answer.
-    private func quorum(
+    func quorum(
         _ actions: inout [Action],
         limits: ScanMachine.Limits? = nil,
         candidates: [NodeID] = [Fixture.a, Fixture.b, Fixture.c]
@@ -79,15 +79,19 @@ struct ScanMachineTests {
         return machine
     }
 
-    private func page(_ rows: [ScannedRow], isComplete: Bool = true) -> ScanPage {
-        ScanPage(rows: rows, isComplete: isComplete)
+    func page(
+        _ rows: [ScannedRow],
+        isComplete: Bool = true,
+        coveredTo: Int64? = nil
+    ) -> ScanPage {
+        ScanPage(rows: rows, isComplete: isComplete, coveredTo: coveredTo.map(Token.init))
     }
 
-    private func answer(_ rows: [ScannedRow], _ position: ScanPosition? = nil) -> Action {
+    func answer(_ rows: [ScannedRow], _ position: ScanPosition? = nil) -> Action {
         .answer(ScanMachine.Page(rows: rows, position: position))
     }
 
-    private func asked(_ actions: [Action]) -> [NodeID] {
+    func asked(_ actions: [Action]) -> [NodeID] {
         actions.compactMap { action in
             guard case .scan(_, let node, _) = action else { return nil }
             return node
@@ -233,7 +237,7 @@ struct ScanMachineTests {
 
     // MARK: Pages
 
-    @Test func `a full page tells where the next begins, and more goes on from there`() {
+    @Test func `a full page tells where the next begins`() {
         var actions: [Action] = []
         var machine = quorum(&actions, limits: limits(2))
         #expect(actions.first == .scan(request: 0, from: a, request(whole, rows: 2)))
@@ -248,27 +252,45 @@ struct ScanMachineTests {
         }
         let left = ScanPosition(after: partition(2), ranges: [Token(2)...Token(.max)])
         #expect(actions == [answer(Array(rows[..<2]), left)])
-        #expect(machine.isPaused)
-        actions = []
-        machine.more(rowsMax: 3, bytesMax: 1 << 20, actions: &actions)
-        let rest = request(Token(2)...Token(.max), after: partition(2), rows: 3)
-        #expect(
-            actions == [.scan(request: 2, from: a, rest), .scan(request: 3, from: b, rest)]
-        )
-        actions = []
-        for request in 2...3 {
-            machine.pageReceived(
-                request: request,
-                page: page(Array(rows[2...])),
-                actions: &actions
-            )
-        }
-        #expect(actions == [answer(Array(rows[2...]))])
-        machine.more(rowsMax: 3, bytesMax: 1 << 20, actions: &actions)
-        #expect(actions.count == 1, "there is no more")
+        #expect(machine.isFinished)
     }
 
-    @Test func `what a page has no room for is held for the next`() {
+    @Test func `a page that was answered is not answered again, whatever comes late`() {
+        let runs = (0..<8).map { index in
+            ScanRun(
+                tokens: Token(Int64(index) * 10)...Token(Int64(index) * 10 + 9),
+                candidates: [a],
+                required: 1
+            )
+        }
+        var machine = machine(runs, nil, .one, limits: limits(1))
+        var actions: [Action] = []
+        machine.start(&actions)
+        // The first runs are small, so that others are read ahead of them.
+        machine.pageReceived(request: 0, page: page([]), actions: &actions)
+        machine.pageReceived(request: 1, page: page([]), actions: &actions)
+        actions = []
+        machine.pageReceived(request: 2, page: page([row(25, old)]), actions: &actions)
+        guard case .answer(let first)? = actions.last else {
+            Issue.record("no answer: \(actions)")
+            return
+        }
+        #expect(first.rows == [row(25, old)])
+        #expect(first.position?.ranges.first == Token(30)...Token(39))
+        #expect(machine.isFinished)
+        actions = []
+        for request in 0..<8 {
+            machine.requestFailed(request: request, Fixture.failure(.failed), actions: &actions)
+            machine.pageReceived(request: request, page: page([]), actions: &actions)
+            machine.repairAcknowledged(request: request, actions: &actions)
+        }
+        machine.speculate(&actions)
+        machine.timedOut(&actions)
+        #expect(actions == [])
+        #expect(machine.heldBytes == 0, "nothing is held for late answers")
+    }
+
+    @Test func `what a page has no room for is read again for the next`() {
         var actions: [Action] = []
         var machine = quorum(&actions, limits: limits(100, bytesMax: 1))
         let rows = (1...3).map { row($0, old) }
@@ -280,17 +302,10 @@ struct ScanMachineTests {
             ScanPosition(after: partition(token), ranges: [Token(token)...Token(.max)])
         }
         #expect(actions == [answer([rows[0]], left(1))])
-        #expect(machine.heldBytes > 0)
-        actions = []
-        machine.more(rowsMax: 1, bytesMax: 1000, actions: &actions)
-        #expect(actions == [answer([rows[1]], left(2))])
-        actions = []
-        machine.more(rowsMax: 9, bytesMax: 1000, actions: &actions)
-        #expect(actions == [answer([rows[2]])])
         #expect(machine.heldBytes == 0)
     }
 
-    @Test func `a page that ends with its run goes on with the next run`() {
+    @Test func `a page that ends with its run leaves the next run`() {
         let runs = [
             ScanRun(tokens: Token(0)...Token(9), candidates: [a], required: 1),
             ScanRun(tokens: Token(20)...Token(29), candidates: [b], required: 1),
@@ -303,9 +318,6 @@ struct ScanMachineTests {
         #expect(
             actions == [answer([row(4, old)], ScanPosition(ranges: [Token(20)...Token(29)]))]
         )
-        actions = []
-        machine.more(rowsMax: 5, bytesMax: 5000, actions: &actions)
-        #expect(asked(actions) == [b])
     }
 
     @Test func `several keys of one token are told apart`() {
@@ -365,7 +377,6 @@ struct ScanMachineTests {
         let left = ScanPosition(ranges: [Token(10)...Token(30), ranges[1]])
         #expect(actions == [answer([], left)])
         #expect(machine.isFinished)
-        #expect(!machine.isPaused)
     }
 
     @Test func `runs with few rows are read several at a time, with smaller pages`() {
@@ -429,7 +440,7 @@ struct ScanMachineTests {
         #expect(asked(actions) == [b, c])
     }
 
-    @Test func `a repair that fails goes to a spare, with all rows`() {
+    @Test func `a repair that fails goes to a spare, with all rows that were repaired`() {
         var actions: [Action] = []
         var machine = quorum(&actions)
         machine.pageReceived(
@@ -444,15 +455,35 @@ struct ScanMachineTests {
         )
         actions = []
         machine.requestFailed(request: 2, Fixture.failure(.failed), actions: &actions)
-        #expect(actions == [.repair(request: 3, at: c, [row(1, new), row(2, old)])])
+        #expect(actions == [.repair(request: 3, at: c, [row(1, new)])])
         actions = []
         machine.requestFailed(request: 3, Fixture.failure(.disconnected), actions: &actions)
         let count = AnswerCount(consistency: .quorum, received: 1, required: 2)
         #expect(actions == [.fail(.readTimeout(count, dataPresent: false))])
     }
 
+    @Test func `a spare that steps into a repair gets dead rows too`() {
+        // Of the merged row of token 1 nothing is left, and `b` still has what was deleted.
+        let dead = Fixture.tombstone(30, deletionSeconds: 1)
+        var actions: [Action] = []
+        var machine = quorum(&actions)
+        machine.pageReceived(request: 0, page: page([row(1, dead)]), actions: &actions)
+        actions = []
+        machine.pageReceived(request: 1, page: page([row(1, old)]), actions: &actions)
+        let merged = row(1, RowMerge.merge([dead, old]))
+        #expect(actions == [.repair(request: 2, at: b, [merged])])
+        actions = []
+        machine.requestFailed(request: 2, Fixture.failure(.failed), actions: &actions)
+        #expect(actions == [.repair(request: 3, at: c, [merged])])
+        actions = []
+        machine.repairAcknowledged(request: 3, actions: &actions)
+        #expect(actions == [answer([])])
+    }
+
     @Test func `a page that does not fit is a failure`() {
         let wrong = [
+            page([row(2, old)], isComplete: false, coveredTo: 1),
+            page([row(2, old)], isComplete: true, coveredTo: 5),
             page([], isComplete: false), page([row(2, old), row(1, old)]),
             page([row(1, old), row(1, old)]), page((0...100).map { row($0, old) }),
         ]
@@ -471,6 +502,18 @@ struct ScanMachineTests {
         actions = []
         machine.pageReceived(request: 0, page: page([row(10, old)]), actions: &actions)
         #expect(actions == [.scan(request: 1, from: b, request(Token(0)...Token(9)))])
+        actions = []
+        machine.pageReceived(
+            request: 1,
+            page: page([], isComplete: false, coveredTo: 10),
+            actions: &actions
+        )
+        let count = AnswerCount(consistency: .quorum, received: 0, required: 1)
+        guard case .fail(.readFailure(count, failures: 2, dataPresent: false, _))? = actions.last
+        else {
+            Issue.record("no failure: \(actions)")
+            return
+        }
     }
 
     @Test func `too few living replicas are unavailable when the scan gets there`() {
@@ -485,8 +528,9 @@ struct ScanMachineTests {
         machine.pageReceived(request: 0, page: page([row(4, old)]), actions: &actions)
         let position = ScanPosition(ranges: [Token(10)...Token(19)])
         #expect(actions == [answer([row(4, old)], position)], "what was read is not lost")
+        var next = self.machine([runs[1]], position, .one)
         actions = []
-        machine.more(rowsMax: 5, bytesMax: 5000, actions: &actions)
+        next.start(&actions)
         let error = CoordinationError.unavailable(consistency: .one, required: 1, alive: 0)
         #expect(actions == [.fail(error)])
     }
@@ -505,39 +549,6 @@ struct ScanMachineTests {
         machine.timedOut(&actions)
         machine.speculate(&actions)
         #expect(actions == [])
-    }
-
-    // MARK: Speculation
-
-    @Test func `a slow page is asked of a spare, and the first pages win`() {
-        var actions: [Action] = []
-        var machine = quorum(&actions)
-        actions = []
-        machine.speculate(&actions)
-        #expect(actions == [.scan(request: 2, from: c, request(whole))])
-        machine.speculate(&actions)
-        #expect(actions.count == 1, "once in a round")
-        actions = []
-        machine.requestFailed(request: 1, Fixture.failure(.failed), actions: &actions)
-        #expect(actions == [], "two are still under way")
-        for request in [2, 0] {
-            machine.pageReceived(request: request, page: page([row(1, old)]), actions: &actions)
-        }
-        #expect(actions == [answer([row(1, old)])])
-        #expect(machine.speculatedRunCount == 1)
-    }
-
-    @Test func `a slow repair is done by a spare instead`() {
-        var actions: [Action] = []
-        var machine = quorum(&actions)
-        machine.pageReceived(request: 0, page: page([row(1, old)]), actions: &actions)
-        machine.pageReceived(request: 1, page: page([row(1, new)]), actions: &actions)
-        actions = []
-        machine.speculate(&actions)
-        #expect(actions == [.repair(request: 3, at: c, [row(1, new)])])
-        actions = []
-        machine.repairAcknowledged(request: 3, actions: &actions)
-        #expect(actions == [answer([row(1, new)])])
     }
 
     @Test func `starting twice is a broken invariant`() async {

@@ -7,13 +7,16 @@ import TokenPlacement
 /// Scans a table whose replicas differ, over an unreliable network, from one seed.
 ///
 /// Every row was acknowledged at QUORUM or not; the others may show up, in one form or another.
-/// Pages are fetched to the end, some by `more`, some by a machine that goes on from a position.
+/// Pages are fetched to the end, each by a machine that goes on from a position; some replicas may
+/// not read all tokens that they are asked for, and cover the first of them.
 struct ScanPlay {
     /// What is broken on purpose, to prove that the checks see it.
     enum Mutant {
         case none
         /// A page that is cut is said to be complete.
         case cutPage
+        /// A page says that it covers more tokens than it does.
+        case overstatedCover
         /// One replica's page is enough.
         case oneReplica
         /// The next page begins one key later.
@@ -25,6 +28,7 @@ struct ScanPlay {
     /// What must not be.
     enum Violation: Hashable {
         case lost, twice, outOfOrder, stale, invented, notOnQuorum, overLimit, unbounded, stuck
+        case unfinished
     }
 
     private enum Reply {
@@ -131,24 +135,14 @@ struct ScanPlay {
                 gcGraceSeconds: Fixture.gcGraceSeconds,
                 limits: limits
             )
-            position = nil
-            pending = []
-            var isAgain = true
-            var rowsMax = limits.rowsMax
             var actions: [ScanMachine.Action] = []
             machine.start(&actions)
-            while isAgain {
-                steps += 1
-                guard steps < 2000, let page = try play(&machine, &actions) else { return }
-                pages += 1
-                if page.rows.count > rowsMax { violations.insert(.overLimit) }
-                take(page)
-                position = page.position
-                isAgain = machine.isPaused && chance(0.6)
-                guard isAgain else { continue }
-                rowsMax = Int.random(in: 1...20, using: &random)
-                machine.more(rowsMax: rowsMax, bytesMax: 1000, actions: &actions)
-            }
+            steps += 1
+            guard steps < 2000, let page = try play(&machine, &actions) else { return }
+            pages += 1
+            if page.rows.count > limits.rowsMax { violations.insert(.overLimit) }
+            take(page)
+            position = page.position
         }
         check()
     }
@@ -158,8 +152,7 @@ struct ScanPlay {
         _ machine: inout ScanMachine,
         _ actions: inout [ScanMachine.Action]
     ) throws -> ScanMachine.Page? {
-        var replies = pending
-        pending = []
+        var replies: [Reply] = []
         while true {
             for action in actions {
                 switch action {
@@ -177,8 +170,7 @@ struct ScanPlay {
                             : .repaired(request)
                     )
                 case .answer(let page):
-                    actions = []
-                    pending = replies
+                    checkFinished(machine, replies)
                     return page
                 case .fail:
                     if failureRate == 0 { violations.insert(.stuck) }
@@ -205,8 +197,23 @@ struct ScanPlay {
         }
     }
 
-    /// Replies that were under way when a page was answered.
-    private var pending: [Reply] = []
+    /// Whatever is under way when a page is answered must change nothing any more.
+    private mutating func checkFinished(_ machine: ScanMachine, _ replies: [Reply]) {
+        var machine = machine
+        var actions: [ScanMachine.Action] = []
+        for reply in replies {
+            switch reply {
+            case .page(let request, _):
+                let failure = Fixture.failure(.failed)
+                machine.requestFailed(request: request, failure, actions: &actions)
+            case .repaired(let request):
+                machine.repairAcknowledged(request: request, actions: &actions)
+            case .failed(let request, let failure):
+                machine.requestFailed(request: request, failure, actions: &actions)
+            }
+        }
+        if !actions.isEmpty || machine.heldBytes != 0 { violations.insert(.unfinished) }
+    }
 
     private mutating func reply(_ request: Int, _ asked: ScanRequest, of node: NodeID) -> Reply {
         if chance(failureRate) { return .failed(request, Fixture.failure(.unreadable)) }
@@ -231,9 +238,24 @@ struct ScanPlay {
             rows.removeLast()
             isComplete = false
         }
+        var coveredTo: Token?
+        if isComplete, asked.tokens.lowerBound < asked.tokens.upperBound, chance(0.3) {
+            // What lies behind some token is being rebuilt here.
+            let token = cut(asked.tokens)
+            rows.removeAll { $0.partition.token > token }
+            isComplete = false
+            coveredTo = mutant == .overstatedCover ? asked.tokens.upperBound : token
+        }
         if mutant == .skippedKey, asked.after != nil, rows.count > 1 { rows.removeFirst() }
-        if mutant == .cutPage { isComplete = true }
-        return .page(request, ScanPage(rows: rows, isComplete: isComplete))
+        if mutant == .cutPage { (isComplete, coveredTo) = (true, nil) }
+        return .page(request, ScanPage(rows: rows, isComplete: isComplete, coveredTo: coveredTo))
+    }
+
+    /// A token between two others, which may be the first and is not the last.
+    private mutating func cut(_ tokens: ClosedRange<Token>) -> Token {
+        Token(
+            Int64.random(in: tokens.lowerBound.value..<tokens.upperBound.value, using: &random)
+        )
     }
 
     // MARK: What the client sees

@@ -26,13 +26,17 @@ struct ScanPropertyTests {
             failures += play.failures
         }
         // The play is worth something only if much of it happens.
-        #expect(pages > 500)
+        #expect(pages > 400)
         #expect(repairs > 300)
         #expect(failures < Self.seeds.count / 4)
     }
 
     @Test func `a cut page that is taken for a whole one is caught`() throws {
         #expect(try violations(.cutPage).contains(.lost))
+    }
+
+    @Test func `a page that claims to cover more than it does is caught`() throws {
+        #expect(try violations(.overstatedCover).contains(.lost))
     }
 
     @Test func `a page of too few replicas is caught`() throws {

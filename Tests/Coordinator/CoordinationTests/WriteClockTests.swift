@@ -1,48 +1,50 @@
 import Coordination
 import Testing
 
+@Suite
 struct WriteClockTests {
-    @Test func `timestamps rise though the wall clock stands, goes back and jumps`() {
-        var random = SplitMix(state: 1)
-        var clock = WriteClock(loop: 2, loopCount: 3)
-        var wall: Int64 = 1_700_000_000_000_000
+    @Test
+    func `timestamps follow the wall clock and grow though it stands or goes back`() {
+        let clock = WriteClock()
         var last = Int64.min
-        for _ in 0..<2000 {
-            wall += Int64.random(in: -2_000_000...2_000_000, using: &random)
+        for wall: Int64 in [100, 100, 100, 90, 5, 101, 102, 500, 499, 2_000_000] {
             let next = clock.next(wallMicros: wall)
             #expect(next > last)
             #expect(next >= wall)
             last = next
         }
+        #expect(last == 2_000_000)
     }
 
-    @Test func `a clock that goes on is followed to less than the count of loops`() {
-        var clock = WriteClock(loop: 4, loopCount: 7)
-        for wall in stride(from: Int64(1000), to: 100_000, by: 13) {
-            let next = clock.next(wallMicros: wall)
-            #expect((wall..<wall + 7).contains(next))
-        }
+    @Test
+    func `a clock that went back loses nothing to what another loop gave before`() {
+        // One clock for all loops: a write behind another one, wherever it came in, is later.
+        let clock = WriteClock()
+        let before = clock.next(wallMicros: 3_600_000_000)
+        #expect(clock.next(wallMicros: 1) == before + 1)
+        #expect(clock.next(wallMicros: 2) == before + 2)
     }
 
-    @Test func `loops never give the same timestamp`() {
-        var clocks = (0..<4).map { WriteClock(loop: $0, loopCount: 4) }
-        var seen: Set<Int64> = []
-        for wall in [Int64(50), 50, 50, 51, 40, 90, 91, 92, 0, -7] {
-            for loop in clocks.indices {
-                #expect(seen.insert(clocks[loop].next(wallMicros: wall)).inserted)
+    @Test
+    func `threads never get the same timestamp`() async {
+        let clock = WriteClock()
+        let all = await withTaskGroup(of: [Int64].self) { group in
+            for _ in 0..<4 {
+                group.addTask { (0..<5000).map { _ in clock.next(wallMicros: 7) } }
             }
+            return await group.reduce(into: []) { $0 += $1 }
         }
-        #expect(seen.count == 40)
+        #expect(Set(all).count == 20_000)
+        #expect(all.min() == 7)
+        #expect(all.max() == 20_006)
     }
 
-    @Test func `one loop gives the wall clock itself, and absurd clocks do not trap`() {
-        var clock = WriteClock(loop: 0, loopCount: 1)
-        #expect(clock.next(wallMicros: 5) == 5)
-        #expect(clock.next(wallMicros: 5) == 6)
+    @Test
+    func `extreme clocks neither trap nor repeat`() {
+        let clock = WriteClock()
+        #expect(clock.next(wallMicros: .min) == -(1 << 62))
+        #expect(clock.next(wallMicros: .min) == -(1 << 62) + 1)
         #expect(clock.next(wallMicros: .max) == 1 << 62)
         #expect(clock.next(wallMicros: .max) == 1 << 62 + 1)
-        var early = WriteClock(loop: 1, loopCount: 3)
-        let first = early.next(wallMicros: .min)
-        #expect(early.next(wallMicros: .min) == first + 3)
     }
 }

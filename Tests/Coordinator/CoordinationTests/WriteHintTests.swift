@@ -72,16 +72,49 @@ struct WriteHintTests {
         #expect(actions == [hint(b)], "one hint for one replica")
     }
 
-    @Test func `an invalid write gets no hint: no node will ever do it`() throws {
+    @Test(arguments: [true, false])
+    func `what one replica calls invalid is owed to it once another has it`(
+        isRefusedFirst: Bool
+    ) throws {
         var actions: [Action] = []
         var machine = try machine(.quorum, &actions)
         actions = []
-        machine.acknowledged(by: a, actions: &actions)
-        machine.failed(at: b, Fixture.failure(.invalid), actions: &actions)
+        if isRefusedFirst {
+            machine.failed(at: b, Fixture.failure(.invalid), actions: &actions)
+            #expect(actions == [], "perhaps no node writes it")
+            machine.acknowledged(by: a, actions: &actions)
+        } else {
+            machine.acknowledged(by: a, actions: &actions)
+            machine.failed(at: b, Fixture.failure(.invalid), actions: &actions)
+        }
+        #expect(actions == [hint(b)])
         machine.acknowledged(by: c, actions: &actions)
-        #expect(actions == [.succeed])
+        #expect(actions == [hint(b), .succeed])
+        machine.hintStored(for: b, actions: &actions)
         #expect(machine.isComplete)
-        #expect(machine.isEverywhere)
+    }
+
+    @Test func `what a silent replica may have is owed to the one that called it invalid`() throws {
+        var actions: [Action] = []
+        var machine = try machine(.all, &actions)
+        machine.failed(at: a, Fixture.failure(.overloaded), actions: &actions)
+        machine.failed(at: b, Fixture.failure(.invalid), actions: &actions)
+        actions = []
+        machine.timedOut(&actions)
+        #expect(actions.prefix(3) == [hint(a), hint(b), hint(c)])
+    }
+
+    @Test func `what all call invalid is INVALID, and leaves no hints`() throws {
+        var actions: [Action] = []
+        var machine = try machine(.one, &actions)
+        actions = []
+        for node in [a, b, c] {
+            machine.failed(at: node, Fixture.failure(.invalid), actions: &actions)
+        }
+        #expect(actions == [.fail(.invalid("no"))])
+        #expect(machine.isComplete)
+        machine.timedOut(&actions)
+        #expect(actions.count == 1)
     }
 
     @Test func `the time-out after the answer leaves hints for who did not acknowledge`() throws {
@@ -216,6 +249,55 @@ struct WriteHintTests {
         #expect(text.contains("\(c)"))
     }
 
+    @Test func `at ANY the time-out waits for the hints of the silent`() throws {
+        var actions: [Action] = []
+        var hanging = try machine(.any, dead: [a], &actions)
+        hanging.hintFailed(for: a, actions: &actions)
+        actions = []
+        hanging.timedOut(&actions)
+        #expect(actions == [hint(b, synced: true), hint(c, synced: true)])
+        #expect(!hanging.isFinished)
+        var stored = hanging
+        actions = []
+        stored.hintFailed(for: b, actions: &actions)
+        #expect(actions == [])
+        stored.hintStored(for: c, actions: &actions)
+        #expect(actions == [.succeed])
+        #expect(stored.isComplete)
+        actions = []
+        hanging.hintMarked(for: b, actions: &actions)
+        hanging.hintFailed(for: c, actions: &actions)
+        let count = AnswerCount(consistency: .any, received: 0, required: 1)
+        #expect(actions == [.fail(.writeTimeout(count, type: .simple))])
+        #expect(hanging.isComplete)
+    }
+
+    @Test func `at ANY the last replica's refusal ends all hope at once`() throws {
+        var actions: [Action] = []
+        var machine = try machine(.any, &actions)
+        for node in [a, b] {
+            machine.failed(at: node, Fixture.failure(.failed), actions: &actions)
+            machine.hintFailed(for: node, actions: &actions)
+        }
+        machine.failed(at: c, Fixture.failure(.invalid), actions: &actions)
+        let count = AnswerCount(consistency: .any, received: 0, required: 1)
+        let error = CoordinationError.writeFailure(count, failures: 3, type: .simple, text: "no")
+        #expect(actions.suffix(2) == [hint(c, synced: true), .fail(error)])
+    }
+
+    @Test func `at ANY the hint for one that called the write invalid does not count`() throws {
+        var actions: [Action] = []
+        var machine = try machine(.any, dead: [a], &actions)
+        actions = []
+        machine.failed(at: b, Fixture.failure(.invalid), actions: &actions)
+        #expect(actions == [hint(b, synced: true)], "the hint of the other may be written one day")
+        actions = []
+        machine.hintStored(for: b, actions: &actions)
+        #expect(actions == [])
+        machine.hintStored(for: a, actions: &actions)
+        #expect(actions == [.succeed])
+    }
+
     // MARK: EACH_QUORUM
 
     private func eachQuorum(alive: [NodeID]? = nil) throws -> WriteMachine {
@@ -308,5 +390,50 @@ struct WriteHintTests {
         let count = AnswerCount(consistency: .quorum, received: 0, required: 2)
         let error = CoordinationError.writeFailure(count, failures: 1, type: .batch, text: "no")
         #expect(actions == [hint(a, synced: true), .fail(error)])
+    }
+
+    @Test func `marks settle a replica only if another one acknowledged`() throws {
+        var actions: [Action] = []
+        var machine = try machine(.one, dead: [c], isLogged: true, &actions)
+        machine.hintMarked(for: c, actions: &actions)
+        var alone = machine
+        machine.acknowledged(by: a, actions: &actions)
+        machine.failed(at: b, Fixture.failure(.failed), actions: &actions)
+        machine.hintMarked(for: b, actions: &actions)
+        #expect(machine.isComplete)
+        #expect(machine.isEverywhere)
+        for node in [a, b] {
+            alone.failed(at: node, Fixture.failure(.failed), actions: &actions)
+            alone.hintMarked(for: node, actions: &actions)
+        }
+        #expect(alone.isComplete)
+        #expect(!alone.isEverywhere, "repair would find it nowhere")
+    }
+
+    @Test func `an acknowledgement counts for its own mutations only`() throws {
+        let view = Fixture.view(nodes: 5, .simple(factor: 3))
+        var machine = try WriteMachine(
+            partitions: [
+                try Fixture.partition(on: [a, b, c], in: view),
+                try Fixture.partition(on: [c, Fixture.d, Fixture.e], in: view),
+            ],
+            keyspaces: ["ks", "ks"],
+            view: view,
+            consistency: .one,
+            type: .batch,
+            isLogged: true
+        )
+        var actions: [Action] = []
+        machine.start(&actions)
+        for node in [a, b] { machine.acknowledged(by: node, actions: &actions) }
+        for node in [c, Fixture.d, Fixture.e] {
+            machine.failed(at: node, Fixture.failure(.failed), actions: &actions)
+        }
+        machine.hintMarked(for: c, actions: &actions)
+        machine.hintStored(for: Fixture.d, actions: &actions)
+        machine.hintStored(for: Fixture.e, actions: &actions)
+        #expect(machine.isComplete)
+        #expect(!machine.isEverywhere)
+        #expect(machine.bytesMaxOfNode { [10, 7][$0] } == 17)
     }
 }

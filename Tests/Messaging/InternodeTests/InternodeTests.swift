@@ -15,9 +15,16 @@ struct InternodeTests {
         return .fetchModel(hash, offset: offset, count: count)
     }
 
+    /// Nothing times out because other tests hold the cores.
+    private static var patient: InternodeConfiguration {
+        var configuration = InternodeConfiguration()
+        configuration.connectTimeout = .seconds(30)
+        return configuration
+    }
+
     /// Two nodes of which the first knows the second, which listens.
     private func withPair(
-        _ configuration: InternodeConfiguration = InternodeConfiguration(),
+        _ configuration: InternodeConfiguration = InternodeTests.patient,
         cluster: NodeID? = TestNode.cluster,
         second id: NodeID = NodeID(high: 0, low: 2),
         _ body: (TestNode, TestNode) async throws -> Void
@@ -110,19 +117,19 @@ struct InternodeTests {
     }
 
     @Test func `more requests than may wait are overloaded`() async throws {
-        var configuration = InternodeConfiguration()
+        var configuration = Self.patient
         configuration.pendingRequestsMax = 2
-        try await withPair(configuration) { one, _ in
-            let requests = (1...3).map { epoch in
+        try await withPair(configuration) { one, two in
+            let waiting = (1...2).map { epoch in
                 Task { await one.request(.awaitEpoch(Epoch(epoch)), to: second) }
             }
-            try await Task.sleep(for: .milliseconds(100))
+            #expect(try await eventually { try await two.messages.count == 2 })
+            let refused = await one.request(.awaitEpoch(Epoch(3)), to: second).failure
+            #expect(refused?.code == .overloaded)
             try await one.withPeers { $0.stop() }
-            // Which of the three is refused depends on which comes last.
-            var failures: [PeerFailure.Code?] = []
-            for request in requests { failures.append(await request.value.failure?.code) }
-            #expect(failures.count { $0 == .overloaded } == 1)
-            #expect(failures.count { $0 == .disconnected } == 2)
+            for request in waiting {
+                #expect(await request.value.failure?.code == .disconnected)
+            }
         }
     }
 
@@ -171,7 +178,7 @@ struct InternodeTests {
     }
 
     @Test func `nobody listens, then somebody does: the connection is made again`() async throws {
-        var configuration = InternodeConfiguration()
+        var configuration = Self.patient
         configuration.reconnectDelay = .milliseconds(100)
         let one = try await TestNode(first, configuration: configuration)
         let two = try await TestNode(second, configuration: configuration)
@@ -193,7 +200,7 @@ struct InternodeTests {
     }
 
     @Test func `a lost connection fails what waits on it, and its owner is told`() async throws {
-        var configuration = InternodeConfiguration()
+        var configuration = Self.patient
         configuration.reconnectDelay = .milliseconds(1)
         try await withPair(configuration) { one, two in
             let waiting = (0..<20).map { place in
@@ -209,7 +216,7 @@ struct InternodeTests {
 
     @Test
     func `what waits for a node that is held dead fails, and it can come back`() async throws {
-        var configuration = InternodeConfiguration()
+        var configuration = Self.patient
         configuration.reconnectDelay = .milliseconds(1)
         try await withPair(configuration) { one, two in
             let waiting = Task { await one.request(.awaitEpoch(Epoch(5)), to: second) }
@@ -225,8 +232,8 @@ struct InternodeTests {
     }
 
     @Test func `a request that is never answered fails after the time-out`() async throws {
-        var configuration = InternodeConfiguration()
-        configuration.requestTimeout = .milliseconds(500)
+        var configuration = Self.patient
+        configuration.requestTimeout = .seconds(3)
         try await withPair(configuration) { one, two in
             let failure = await one.request(.awaitEpoch(Epoch(5)), to: second).failure
             #expect(failure?.code == .disconnected)
@@ -239,15 +246,15 @@ struct InternodeTests {
     }
 
     @Test func `a peer that accepts and says nothing fails the request in time`() async throws {
-        var configuration = InternodeConfiguration()
-        configuration.connectTimeout = .milliseconds(200)
+        var configuration = Self.patient
+        configuration.connectTimeout = .seconds(3)
         let one = try await TestNode(first, configuration: configuration)
         let two = try await TestNode(second)
         let mute = try await ServerBootstrap(group: two.group).bind(to: two.address).get()
         try await one.knows(two)
         let failure = await one.request(try fetch(1), to: second).failure
         #expect(failure?.code == .disconnected)
-        #expect(failure?.text.contains("no handshake within 0.2 seconds") == true)
+        #expect(failure?.text.contains("no handshake within 3.0 seconds") == true)
         try await mute.close().get()
         try await one.stop()
         try await two.stop()
@@ -255,7 +262,7 @@ struct InternodeTests {
 
     @Test
     func `stopping fails what waits, also for a connection that is not made yet`() async throws {
-        let one = try await TestNode(first)
+        let one = try await TestNode(first, configuration: Self.patient)
         let two = try await TestNode(second)
         let mute = try await ServerBootstrap(group: two.group).bind(to: two.address).get()
         try await one.knows(two)
@@ -273,7 +280,7 @@ struct InternodeTests {
     // MARK: Limits and broken bytes
 
     @Test func `a message over the limit fails by itself, the connection lives on`() async throws {
-        var configuration = InternodeConfiguration()
+        var configuration = Self.patient
         configuration.frameBytesMax = 1000
         try await withPair(configuration) { one, _ in
             let long = PeerMessage.write([
@@ -353,7 +360,7 @@ struct InternodeTests {
     }
 
     @Test func `a client that never says who it is is closed`() async throws {
-        var configuration = InternodeConfiguration()
+        var configuration = Self.patient
         configuration.connectTimeout = .milliseconds(100)
         try await withPair(configuration) { _, two in
             // On a busy machine it is closed before this client is set up.
@@ -395,7 +402,7 @@ struct InternodeTests {
                 node: one.id,
                 cluster: nil,
                 epoch: .zero,
-                timeout: .seconds(5),
+                timeout: .seconds(30),
                 eventLoop: one.loop
             )
             #expect(answer == .modelBytes([2]))
@@ -412,7 +419,7 @@ struct InternodeTests {
                     node: one.id,
                     cluster: nil,
                     epoch: .zero,
-                    timeout: .milliseconds(500),
+                    timeout: .seconds(3),
                     eventLoop: one.loop
                 )
             }
@@ -432,7 +439,7 @@ struct InternodeTests {
                 node: one.id,
                 cluster: nil,
                 epoch: .zero,
-                timeout: .seconds(5),
+                timeout: .seconds(30),
                 eventLoop: one.loop
             )
         }

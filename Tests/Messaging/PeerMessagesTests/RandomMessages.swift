@@ -24,6 +24,7 @@ struct RandomMessages {
         case gossip, fetchLog, logEntries, propose, write, read, score, loadModel, fetchModel
         case awaitEpoch, proposed, done, rows, scored, modelBytes, failed
         case scan, rangeDigests, storeBatch, noteDirty, noteRepaired, removeBatches, page, digests
+        case deliverHints
     }
 
     var random: SplitMix
@@ -71,7 +72,7 @@ struct RandomMessages {
         case .modelBytes: .modelBytes(bytes())
         case .failed: .failed(PeerFailure(code: failureCode(), text: text()))
         case .scan, .rangeDigests, .storeBatch, .noteDirty, .noteRepaired, .removeBatches, .page,
-            .digests:
+            .digests, .deliverHints:
             rangeMessage(kind)
         }
     }

@@ -31,13 +31,16 @@ extension RandomMessages {
                 }
             )
         case .removeBatches: .removeBatches(list { $0.id() })
+        case .deliverHints:
+            .deliverHints(list { $0.mutation() }, oldestMicros: number())
         case .page:
             .page(
                 ScanPage(
                     rows: list { messages in
                         ScannedRow(partition: messages.partition(), row: messages.bytes())
                     },
-                    isComplete: count(2) == 0
+                    isComplete: count(2) == 0,
+                    isPartial: count(2) == 0
                 )
             )
         case .digests:
@@ -68,7 +71,8 @@ extension RandomMessages {
             tokens: tokens(),
             after: count(2) == 0 ? nil : partition(),
             rowsMax: count(Int(UInt32.max)),
-            bytesMax: count(Int(UInt32.max))
+            bytesMax: count(Int(UInt32.max)),
+            isForRebuild: count(2) == 0
         )
     }
 

@@ -88,18 +88,52 @@ struct RangeCodingTests {
                 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xAA,  // the start
                 0, 0, 0, 3,  // rows
                 0, 0, 0, 4,  // bytes
+                0,  // not for a rebuild
             ]
         )
         let row = ScannedRow(partition: PartitionRef(token: Token(1), key: [0xAA]), row: [5, 6])
         #expect(
             body(.page(ScanPage(rows: [row], isComplete: true))) == [
                 26,
-                1,  // is complete
+                1,  // it ends with the tokens
+                0,  // it is not partial
                 1,  // rows
                 0, 0, 0, 0, 0, 0, 0, 1, 1, 0xAA,  // partition
                 2, 5, 6,  // row
             ]
         )
+    }
+
+    @Test func `a page that covers a token has these bytes, and no other end is read`() throws {
+        let page = ScanPage(rows: [], isComplete: false, coveredTo: Token(-2))
+        let bytes: [UInt8] = [
+            26,
+            2,  // it covers a token
+            0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE,  // the token
+            0,  // it is not partial
+            0,  // rows
+        ]
+        #expect(body(.page(page)) == bytes)
+        #expect(try decode(bytes) == .page(page))
+        #expect(throws: ByteDecodingError.self) { try decode([26, 3, 0]) }
+    }
+
+    @Test func `a rebuild's request and the page of a replica that is rebuilt too say so`() throws {
+        let request = ScanRequest(
+            table: TableID(7),
+            nowSeconds: 258,
+            tokens: Token(-1)...Token(1),
+            after: nil,
+            rowsMax: 3,
+            bytesMax: 4,
+            isForRebuild: true
+        )
+        #expect(body(.scan(request)).last == 1)
+        #expect(try decode(body(.scan(request))) == .scan(request))
+        let page = ScanPage(rows: [], isComplete: true, isPartial: true)
+        #expect(body(.page(page)) == [26, 1, 1, 0])
+        #expect(try decode([26, 1, 1, 0]) == .page(page))
+        #expect(throws: ByteDecodingError.self) { try decode([26, 1, 2, 0]) }
     }
 
     @Test func `range digests and their request have these bytes`() {

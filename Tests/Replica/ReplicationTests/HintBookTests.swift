@@ -20,14 +20,16 @@ import TokenPlacement
         _ target: Int,
         slice: Int = 1,
         bytes: Int = 100,
-        at micros: Int64 = wall
+        at micros: Int64 = wall,
+        markedAt seconds: Int64 = wallSeconds
     ) -> HintBook.Admission {
         book.admit(
             target: node(target),
             table: testTable,
             slice: slice,
             bytes: bytes,
-            wallMicros: micros
+            createdMicros: micros,
+            nowSeconds: seconds
         )
     }
 
@@ -102,9 +104,9 @@ import TokenPlacement
         settings.markCoverSeconds = 30
         var book = HintBook(settings: settings)
         func refuse(after seconds: Int64, _ target: Int = 1, slice: Int = 1) -> DirtyMark? {
-            let micros = Self.wall + seconds * 1_000_000
+            let now = Self.wallSeconds + seconds
             guard
-                case .overflow(let mark) = Self.admit(&book, target, slice: slice, at: micros)
+                case .overflow(let mark) = Self.admit(&book, target, slice: slice, markedAt: now)
             else {
                 Issue.record("a hint was admitted")
                 return nil
@@ -151,11 +153,32 @@ import TokenPlacement
         #expect(book.mark(SliceID(testTable, remembered + 1), node(1), nowSeconds: 132) == nil)
     }
 
-    @Test func `seconds are rounded down`() {
-        var book = HintBook(settings: Self.settings(perTarget: 0, all: 0))
-        #expect(Self.admit(&book, 1, at: 1_999_999) == .overflow(Self.mark(1, since: 1)))
-        #expect(Self.admit(&book, 2, at: -1) == .overflow(Self.mark(2, since: -1)))
-        #expect(Self.admit(&book, 3, at: -1_000_000) == .overflow(Self.mark(3, since: -1)))
+    @Test func `marks that cover nothing are looked for once in their time, not for every hint`() {
+        var book = HintBook(settings: HintSettings())
+        let remembered = 1 << 16
+        for slice in 0..<remembered {
+            _ = book.mark(SliceID(testTable, slice), node(1), nowSeconds: 100)
+        }
+        // Too many: all are looked through, and all still cover.
+        _ = book.mark(SliceID(testTable, remembered), node(1), nowSeconds: 125)
+        let other = SliceID(testTable, remembered + 1)
+        #expect(book.mark(other, node(1), nowSeconds: 131) != nil)
+        #expect(book.mark(other, node(1), nowSeconds: 132) != nil, "nobody looked for room")
+        #expect(book.mark(other, node(1), nowSeconds: 156) != nil)
+        #expect(book.mark(other, node(1), nowSeconds: 157) == nil)
+        // A clock that was set back does not put it off.
+        for slice in 0..<remembered {
+            _ = book.mark(SliceID(testTable, slice), node(2), nowSeconds: 157)
+        }
+        #expect(book.mark(other, node(3), nowSeconds: 100) != nil)
+        #expect(book.mark(other, node(3), nowSeconds: 101) == nil)
+    }
+
+    @Test func `a hint is as old as its write, a mark as its refusal`() throws {
+        var book = HintBook(settings: Self.settings(perTarget: 1, all: 1))
+        let key = try #require(Self.key(Self.admit(&book, 1, at: 7, markedAt: 90)))
+        #expect(key.createdMicros == 7)
+        #expect(Self.admit(&book, 1, at: 8, markedAt: 91) == .overflow(Self.mark(1, since: 91)))
     }
 
     // MARK: Keys and accounts

@@ -53,6 +53,33 @@ import TokenPlacement
         #expect(rig.dispatcher.isDrained)
     }
 
+    @Test func `hints that their target holds to be too old are given up for marks, no others`() {
+        var rig = Self.rig()
+        for (key, age) in [(0, 20), (1, 10), (2, 25), (3, 0)] {
+            rig.put(key, for: 1, slice: 9 - key, ageMicros: Int64(age) * Self.second)
+        }
+        rig.alive(1)
+        rig.stored(1)
+        var refused: [Int64] = []
+        while !rig.actions.isEmpty {
+            let action = rig.take(at: 0)
+            guard case .send(_, _, let oldestMicros) = action,
+                rig.wallMicros - oldestMicros > 15 * Self.second
+            else {
+                rig.perform(action)
+                continue
+            }
+            refused.append((rig.wallMicros - oldestMicros) / Self.second)
+            rig.fail(action, .tooOld)
+        }
+        #expect(refused == [25, 25, 20], "the whole page, then one by one")
+        #expect(rig.delivered[node(1)] == partitionKeys([3, 1]))
+        #expect(rig.marks == [Self.mark(rig, slice: 7), Self.mark(rig, slice: 9)])
+        #expect(rig.hints.isEmpty)
+        #expect(rig.dispatcher.discardedCount == 2)
+        #expect(rig.dispatcher.isDrained)
+    }
+
     @Test func `marks go with the removal, before anything else of the page is sent`() throws {
         var rig = Self.rig()
         let old = rig.put(0, for: 1, slice: 3, ageMicros: 1_001 * Self.second)

@@ -152,7 +152,7 @@ private struct Model {
         default:
             seen.insert("late answer")
             perform(action)
-            guard case .send(let target, _) = action else { return }
+            guard case .send(let target, _, _) = action else { return }
             var actions: [HintRig.Action] = []
             rig.dispatcher.acknowledged(by: target, now: rig.now, actions: &actions)
             if !actions.isEmpty { violations.insert(.twoStepsAtOnce) }
@@ -162,7 +162,7 @@ private struct Model {
     private mutating func perform(_ action: HintRig.Action) {
         switch action {
         case .read(let target, _, _, _): readMicros[target] = rig.wallMicros
-        case .send(let target, let mutations):
+        case .send(let target, let mutations, _):
             for key in keys(mutations, target) where !acknowledged.insert(key).inserted {
                 seen.insert("resend")
             }
@@ -190,7 +190,7 @@ private struct Model {
         for action in rig.actions {
             switch action {
             case .read: continue
-            case .send(let target, let mutations):
+            case .send(let target, let mutations, _):
                 let read = readMicros[target] ?? 0
                 for key in keys(mutations, target).compactMap(HintKey.init(decoding:))
                 where read - key.createdMicros > Self.windowSeconds * 1_000_000 {

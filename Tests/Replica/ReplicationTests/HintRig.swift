@@ -94,10 +94,11 @@ struct HintRig {
                 target,
                 page(range, rowsMax: rowsMax, bytesMax: bytesMax),
                 now: now,
-                wallMicros: wallMicros,
+                steadyMicros: wallMicros,
+                nowSeconds: wallMicros / 1_000_000,
                 actions: &actions
             )
-        case .send(let target, let mutations):
+        case .send(let target, let mutations, _):
             delivered[target, default: []] += mutations.map(\.partition.key)
             dispatcher.acknowledged(by: target, now: now, actions: &actions)
         case .remove(let target, let removals, let marks):
@@ -112,8 +113,14 @@ struct HintRig {
         switch action {
         case .read(let target, _, _, _):
             dispatcher.readFailed(target, now: now, actions: &actions)
-        case .send(let target, _):
-            dispatcher.failed(at: target, code, now: now, actions: &actions)
+        case .send(let target, _, _):
+            dispatcher.failed(
+                at: target,
+                code,
+                now: now,
+                nowSeconds: wallMicros / 1_000_000,
+                actions: &actions
+            )
         case .remove(let target, _, _):
             dispatcher.removed(at: target, succeeded: false, now: now, actions: &actions)
         }
@@ -160,13 +167,13 @@ extension HintDispatcher.Action {
     /// The node that it is about.
     var target: NodeID {
         switch self {
-        case .read(let target, _, _, _), .send(let target, _), .remove(let target, _, _): target
+        case .read(let target, _, _, _), .send(let target, _, _), .remove(let target, _, _): target
         }
     }
 
     /// The keys of what is sent; nil if nothing is.
     var sentKeys: [[UInt8]]? {
-        if case .send(_, let mutations) = self { mutations.map(\.partition.key) } else { nil }
+        if case .send(_, let mutations, _) = self { mutations.map(\.partition.key) } else { nil }
     }
 
     /// The keys of hints that are removed; nil if none are.

@@ -293,13 +293,22 @@ import TokenPlacement
         while try !digester.run(in: store, rowsMax: 30) { runs += 1 }
         #expect(digester.digests == expected)
         #expect((4...6).contains(runs))
-        #expect(
-            try RangeDigester.digests(
-                Self.request(ranges),
-                gcGraceSeconds: Self.gcGraceSeconds,
-                in: store
-            ) == expected
+        let bytes = replica.rows.reduce(0) { $0 + storeKey($1.key).count + $1.value.count }
+        #expect(digester.bytesRead == bytes)
+
+        var byBytes = RangeDigester(
+            Self.request(ranges),
+            gcGraceSeconds: Self.gcGraceSeconds
         )
+        runs = 1
+        let rowBytesMax = 64
+        while try !byBytes.run(in: store, rowsMax: .max, bytesMax: bytes / 10) {
+            #expect(byBytes.bytesRead <= runs * (bytes / 10 + rowBytesMax))
+            runs += 1
+        }
+        #expect(byBytes.digests == expected)
+        #expect(byBytes.bytesRead == bytes)
+        #expect((8...11).contains(runs))
     }
 
     @Test func `a row or key that cannot be read is an error, not a difference`() throws {

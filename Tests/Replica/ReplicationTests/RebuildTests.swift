@@ -53,6 +53,49 @@ import TokenPlacement
         #expect(rig.history == [.finish(.noSource)])
     }
 
+    /// Lets all nodes answer, some of which are being rebuilt themselves.
+    private func run(_ rig: inout RepairRig, partial: Set<Int>) throws {
+        rig.start()
+        while let action = rig.open.first?.action {
+            guard case .requestPage(let from, let request) = action, let model = rig.replicas[from]
+            else {
+                try rig.step()
+                continue
+            }
+            #expect(request.isForRebuild)
+            var page = model.page(request)
+            page.isPartial = partial.contains { node($0) == from }
+            rig.deliver(0, .page(page))
+        }
+    }
+
+    @Test func `a replica that is rebuilt too gives what it has, if another one has all`() throws {
+        var sources = [spreadRows(30), spreadRows(10)]
+        sources[1].rows[repaired(1)] = columnRow(2, timestamp: 4, value: [4])
+        var rig = RepairRig([ReplicaModel()] + sources, mode: .rebuild)
+        try run(&rig, partial: [3])
+        #expect(rig.outcome == .rebuilt)
+        #expect(rig.replicas[node(1)] == ReplicaModel.merged(sources))
+        #expect(rig.violations == [])
+    }
+
+    @Test func `replicas that are all being rebuilt do not make a slice whole again`() throws {
+        var rig = RepairRig(
+            [ReplicaModel(), spreadRows(30), spreadRows(10)],
+            mode: .rebuild
+        )
+        try run(&rig, partial: [2, 3])
+        #expect(rig.outcome == .noSource)
+        #expect(rig.violations == [])
+        #expect(!rig.history.contains { $0.isWrite })
+    }
+
+    @Test func `a repair asks for no rows of a slice that is being rebuilt`() throws {
+        var rig = RepairRig([spreadRows(30), spreadRows(10)])
+        try rig.run()
+        for case .requestPage(_, let request) in rig.history { #expect(!request.isForRebuild) }
+    }
+
     @Test func `sources without rows rebuild nothing, which is right`() throws {
         var rig = RepairRig([ReplicaModel(), ReplicaModel()], mode: .rebuild)
         try rig.run()

@@ -20,6 +20,13 @@ struct RepairLedgerTests {
         DirtyMark(table: testTable, slice: 4, target: node(target), sinceSeconds: seconds)
     }
 
+    /// Notes a mark and writes it.
+    private func write(_ mark: DirtyMark, in ledger: inout RepairLedger, at seconds: Int64) {
+        let pending = ledger.note(mark, nowSeconds: seconds)
+        #expect(pending != nil)
+        ledger.persisted(pending.map { [$0] } ?? [])
+    }
+
     private func note(_ seconds: Int64) -> RepairNote {
         RepairNote(table: testTable, slice: 4, startedSeconds: seconds)
     }
@@ -55,20 +62,19 @@ struct RepairLedgerTests {
 
     @Test func `a repair takes away the marks that it surely covers`() {
         var ledger = RepairLedger(settings: settings)
-        let result8 = ledger.note(mark(100), nowSeconds: 100)
-        #expect(result8 != nil)
+        write(mark(100), in: &ledger, at: 100)
         let result9 = ledger.note(mark(110), nowSeconds: 110)
         #expect(result9 == nil, "the first one covers it")
         let result10 = ledger.note(mark(111, target: 3), nowSeconds: 111)
         #expect(result10 != nil)
         #expect(ledger.dirtySlices == [slice])
-        let result11 = ledger.note(note(130), replicas: replicas, nowSeconds: 130)
+        let result11 = ledger.note(note(140), replicas: replicas, nowSeconds: 140)
         #expect(result11 != nil)
-        #expect(ledger.dirtyMarks(of: slice).count == 2, "30 s must lie between")
-        let result12 = ledger.note(note(131), replicas: replicas, nowSeconds: 131)
+        #expect(ledger.dirtyMarks(of: slice).count == 2, "40 s must lie between")
+        let result12 = ledger.note(note(141), replicas: replicas, nowSeconds: 141)
         #expect(result12 != nil)
         #expect(ledger.dirtyMarks(of: slice).map(\.target) == [node(3)])
-        let result13 = ledger.note(note(142), replicas: replicas, nowSeconds: 142)
+        let result13 = ledger.note(note(152), replicas: replicas, nowSeconds: 152)
         #expect(result13 != nil)
         #expect(!ledger.isDirty(slice))
     }
@@ -100,6 +106,136 @@ struct RepairLedgerTests {
         #expect(ledger.dirtySlices.isEmpty)
     }
 
+    // MARK: Marks on disk
+
+    @Test func `a mark whose write was refused is given out again, until it is on disk`() throws {
+        var ledger = RepairLedger(settings: settings)
+        let noted = ledger.note(mark(100), nowSeconds: 100)
+        let first = try #require(noted)
+        #expect(first.change == SliceKeys.put(mark(100)))
+        ledger.persistFailed([first])
+        // A hint of the same hole is given up within the cover: it must not go without a mark.
+        let notedAgain = ledger.note(mark(105), nowSeconds: 105)
+        let second = try #require(notedAgain)
+        #expect(second.mark == mark(100), "the first one covers it")
+        ledger.persisted([second])
+        let covered = ledger.note(mark(106), nowSeconds: 106)
+        #expect(covered == nil)
+    }
+
+    @Test func `a mark is not on disk while its write is under way`() throws {
+        var ledger = RepairLedger(settings: settings)
+        let noted = ledger.note(mark(100), nowSeconds: 100)
+        let first = try #require(noted)
+        // Another node tells of the same: who answers it must wait for a write too.
+        let repeated = ledger.note(mark(100), nowSeconds: 101)
+        let second = try #require(repeated)
+        #expect(second.change == first.change)
+        ledger.persisted([second])
+        // The other write is refused: one of them is enough.
+        ledger.persistFailed([first])
+        let covered = ledger.note(mark(100), nowSeconds: 102)
+        #expect(covered == nil)
+        #expect(ledger.settle(nowSeconds: 102).isEmpty)
+    }
+
+    @Test func `a later mark is on disk only once it is written itself`() throws {
+        var ledger = RepairLedger(settings: settings)
+        write(mark(100), in: &ledger, at: 100)
+        let noted = ledger.note(mark(150), nowSeconds: 150)
+        ledger.persistFailed([try #require(noted)])
+        let notedAgain = ledger.note(mark(150), nowSeconds: 151)
+        #expect(notedAgain?.mark == mark(150))
+    }
+
+    @Test func `a write of before a repair says nothing of the mark behind it`() throws {
+        var ledger = RepairLedger(settings: settings)
+        let noted = ledger.note(mark(100), nowSeconds: 100)
+        let first = try #require(noted)
+        let repaired = ledger.note(note(141), replicas: replicas, nowSeconds: 141)
+        #expect(repaired != nil)
+        #expect(!ledger.isDirty(slice))
+        let notedAgain = ledger.note(mark(100), nowSeconds: 142)
+        #expect(notedAgain != nil)
+        ledger.persisted([first])
+        let notedOnceMore = ledger.note(mark(100), nowSeconds: 143)
+        #expect(notedOnceMore != nil)
+    }
+
+    @Test func `refused marks are written in the next round, a bounded number at once`() {
+        var ledger = RepairLedger(settings: settings)
+        let marks = (0..<1500).map {
+            DirtyMark(table: testTable, slice: $0, target: node(2), sinceSeconds: 100)
+        }
+        let noted = marks.compactMap { ledger.note($0, nowSeconds: 100) }
+        #expect(ledger.settle(nowSeconds: 101).isEmpty, "under way")
+        ledger.persistFailed(noted)
+        let first = ledger.settle(nowSeconds: 102)
+        #expect(first.map(\.mark) == Array(marks[..<1000]))
+        ledger.persisted(first)
+        let second = ledger.settle(nowSeconds: 103)
+        #expect(second.map(\.mark) == Array(marks[1000...]))
+        ledger.persisted(second)
+        #expect(ledger.settle(nowSeconds: 104).isEmpty)
+    }
+
+    // MARK: Clocks
+
+    @Test func `marks of a clock that was ahead count from now on, on disk too`() throws {
+        var ledger = RepairLedger(settings: settings)
+        write(mark(10_000), in: &ledger, at: 10_000)
+        // The clock is right again. Within the margin nothing is wrong.
+        #expect(ledger.settle(nowSeconds: 9_980).isEmpty)
+        let settled = ledger.settle(nowSeconds: 500)
+        #expect(settled.map(\.mark) == [mark(500)])
+        #expect(settled.map(\.change) == [SliceKeys.put(mark(500))])
+        #expect(ledger.dirtyMarks(of: slice) == [mark(500)])
+        ledger.persisted(settled)
+        #expect(ledger.settle(nowSeconds: 501).isEmpty)
+        let repaired = ledger.note(note(541), replicas: replicas, nowSeconds: 541)
+        #expect(repaired?.isEmpty == false)
+        #expect(!ledger.isDirty(slice))
+    }
+
+    @Test func `a mark from the far future covers none of now`() throws {
+        var ledger = RepairLedger(settings: settings)
+        write(mark(10_000), in: &ledger, at: 10_000)
+        let noted = ledger.note(mark(400), nowSeconds: 500)
+        // What the other one stands for came until now.
+        #expect(noted?.mark == mark(500))
+        #expect(ledger.dirtyMarks(of: slice) == [mark(500)])
+    }
+
+    @Test func `a mark from the future that was found on disk counts from the first round on`() {
+        var ledger = RepairLedger(settings: settings)
+        let change = SliceKeys.put(mark(.max))
+        ledger.restore(key: change.key, value: change.value ?? [])
+        #expect(ledger.settle(nowSeconds: 300).map(\.mark) == [mark(300)])
+        #expect(ledger.dirtyMarks(of: slice) == [mark(300)])
+    }
+
+    // MARK: Disk
+
+    @Test func `once hints were lost no slice counts as repaired`() {
+        var ledger = RepairLedger(settings: settings)
+        var disk: [[UInt8]: [UInt8]] = [:]
+        for slice in [4, 2] {
+            let note = RepairNote(table: testTable, slice: slice, startedSeconds: 100)
+            for change in ledger.note(note, replicas: replicas, nowSeconds: 100) ?? [] {
+                disk[change.key] = change.value
+            }
+        }
+        write(mark(90), in: &ledger, at: 100)
+        #expect(disk.count == 2)
+        let changes = ledger.forgetRepairs()
+        #expect(changes.count == 2)
+        #expect(changes.map(\.key) == disk.keys.sorted { $0.precedes($1) })
+        #expect(changes.allSatisfy { $0.value == nil })
+        #expect(ledger.repairedSeconds(slice, replicas: replicas) == nil)
+        #expect(ledger.isDirty(slice))
+        #expect(ledger.forgetRepairs().isEmpty)
+    }
+
     @Test func `all of it comes back from disk, and goes with its table`() throws {
         var disk: [[UInt8]: [UInt8]] = [:]
         func keep(_ change: LocalChange?) {
@@ -107,20 +243,22 @@ struct RepairLedgerTests {
             disk[change.key] = change.value
         }
         var ledger = RepairLedger(settings: settings)
-        keep(ledger.note(mark(100), nowSeconds: 100))
-        keep(ledger.note(mark(50, target: 3), nowSeconds: 100))
-        for change in ledger.note(note(90), replicas: replicas, nowSeconds: 100) ?? [] {
+        keep(ledger.note(mark(100), nowSeconds: 100)?.change)
+        keep(ledger.note(mark(50, target: 3), nowSeconds: 100)?.change)
+        for change in ledger.note(note(91), replicas: replicas, nowSeconds: 100) ?? [] {
             keep(change)
         }
         var restored = RepairLedger(settings: settings)
         for (key, value) in disk {
-            let result20 = restored.restore(key: key, value: value, nowSeconds: 200)
+            let result20 = restored.restore(key: key, value: value)
             #expect(result20)
         }
         #expect(restored.dirtyMarks(of: slice) == ledger.dirtyMarks(of: slice))
         #expect(restored.dirtyMarks(of: slice) == [mark(100)])
-        #expect(restored.repairedSeconds(slice, replicas: replicas) == 90)
-        let result21 = restored.restore(key: Array("node/id".utf8), value: [], nowSeconds: 200)
+        let covered = restored.note(mark(101), nowSeconds: 101)
+        #expect(covered == nil, "it is on disk")
+        #expect(restored.repairedSeconds(slice, replicas: replicas) == 91)
+        let result21 = restored.restore(key: Array("node/id".utf8), value: [])
         #expect(!result21)
         for change in restored.keep(tables: []) { keep(change) }
         #expect(disk.isEmpty)

@@ -146,8 +146,8 @@ struct RepairScheduleTests {
         #expect(result6 != nil)
         #expect(next(&schedule, at: 100, ledger) == nil)
         schedule.viewChanged(tables: [table], alive: all)
-        #expect(next(&schedule, at: 20, ledger) == nil)
-        #expect(next(&schedule, at: 21, ledger)?.slice.slice == 0)
+        #expect(next(&schedule, at: 25, ledger) == nil)
+        #expect(next(&schedule, at: 26, ledger)?.slice.slice == 0)
     }
 
     @Test func `a slice that could not be repaired whole waits, but not once a node is back`()
@@ -177,6 +177,16 @@ struct RepairScheduleTests {
         let other = next(&schedule, at: 9, nil, health)
         #expect(other?.mode != .rebuild)
         #expect(next(&schedule, at: 10, nil, health)?.mode == .rebuild)
+    }
+
+    @Test func `what had no other replica is not rebuilt, and holds nothing up`() {
+        let alone = replicatedTable(TableID(3), owners: [1, 1, 1, 1], factor: 1, name: "alone")
+        var schedule = schedule(tables: [alone, table])
+        var health = SliceHealth(sliceCount: 4)
+        health.set(.rebuilding, SliceID(TableID(3), 0))
+        health.set(.rebuilding, SliceID(testTable, 0))
+        #expect(next(&schedule, at: 0, nil, health)?.slice == SliceID(testTable, 0))
+        #expect(next(&schedule, at: 1000, nil, health)?.mode != .rebuild)
     }
 
     @Test func `a dropped table leaves the run`() {

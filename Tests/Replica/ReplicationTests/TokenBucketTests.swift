@@ -34,6 +34,16 @@ import Testing
         #expect(bucket.isReady(now: .seconds(1)))
     }
 
+    @Test func `a slow rate has a burst of one second, and a greater page goes through`() {
+        var slow = TokenBucket.paced(bytesPerSecond: 6_144)
+        #expect(slow.burstBytes == 6_144)
+        slow.take(262_144, now: .seconds(100))
+        #expect(slow.ready(now: .seconds(100)) > .seconds(141))
+        #expect(slow.isReady(now: .seconds(142)))
+        #expect(TokenBucket.paced(bytesPerSecond: 16 << 20).burstBytes == 1 << 20)
+        #expect(TokenBucket.paced(bytesPerSecond: 0).isReady(now: .zero))
+    }
+
     @Test func `nothing taken costs nothing`() {
         var bucket = TokenBucket(bytesPerSecond: 1)
         bucket.take(0, now: .zero)

@@ -85,8 +85,8 @@ import Testing
         let expected = try model.scanHints(range, limit: limit, bytesMax: bytesMax)
         #expect(hints.map(\.key) == expected.map(\.key))
         #expect(hints.map(\.value) == expected.map(\.value))
-        let local = try rocks.scanLocal(range, limit: limit)
-        let expectedLocal = try model.scanLocal(range, limit: limit)
+        let local = try rocks.scanLocal(range, limit: limit, bytesMax: bytesMax)
+        let expectedLocal = try model.scanLocal(range, limit: limit, bytesMax: bytesMax)
         #expect(local.map(\.key) == expectedLocal.map(\.key))
         #expect(local.map(\.value) == expectedLocal.map(\.value))
     }

@@ -125,4 +125,73 @@ import Testing
         #expect(throws: StorageError.self) { try store.read([key(5)]) }
         try store.commit(rows(2000..<2001))
     }
+
+    /// A disk with rows 0 to 11, a value of the node's own and hints of which a file has a flipped
+    /// bit.
+    private func diskWithDamagedHints() throws -> SimulatedDisk {
+        let disk = try SimulatedDisk()
+        let store = try RocksStore(on: disk)
+        var writes = rows(0..<10)
+        writes.putLocal([7], for: bytes("node/id"))
+        for number in 0..<300 {
+            writes.putHint([UInt8](repeating: 9, count: 100), for: key(number))
+        }
+        try store.commit(writes)
+        try store.flush()
+        // These stand in the log only.
+        var late = rows(10..<12)
+        late.putHint([1], for: key(300))
+        try store.commit(late)
+        store.close()
+        #expect(disk.flipBits(inFilesEndingWith: ".sst", at: 5000) == 1)
+        return disk
+    }
+
+    private func dropHints(on disk: SimulatedDisk) throws {
+        try RocksStore.dropHints(
+            options: .small(),
+            merging: NumberSet.merging,
+            environment: disk.environment()
+        )
+    }
+
+    private func hints(_ store: RocksStore) throws -> [[UInt8]] {
+        try store.scanHints(.all, limit: .max, bytesMax: .max).map(\.value)
+    }
+
+    @Test func `damaged hints are an error, and are not dropped while the store is open`() throws {
+        let disk = try diskWithDamagedHints()
+        let store = try RocksStore(on: disk)
+        let damage = #expect(throws: StorageError.self) { try hints(store) }
+        let refusal = #expect(throws: StorageError.self) { try dropHints(on: disk) }
+        switch (damage, refusal) {
+        case (.corruption, .locked): break
+        default: Issue.record("\(String(describing: damage)), \(String(describing: refusal))")
+        }
+        store.close()
+    }
+
+    @Test func `damaged hints are dropped, and all else stays`() throws {
+        let disk = try diskWithDamagedHints()
+        // Twice is harmless: a crash may come between.
+        try dropHints(on: disk)
+        try dropHints(on: disk)
+        for round in 0..<2 {
+            let store = try RocksStore(on: disk)
+            #expect(try hints(store).count == round)
+            #expect(try store.readLocal(bytes("node/id")) == [7])
+            let rest = try store.scan(.all, rowsMax: .max, bytesMax: .max)
+            #expect(rest.entries.map(\.key) == (0..<12).map(key))
+            var hint = StoreWrites()
+            hint.putHint([2], for: key(1))
+            try store.commit(hint)
+            try store.flush()
+            try store.compact()
+            #expect(try hints(store) == [[2]])
+            #expect(store.failure == nil)
+            disk.cutPower()
+            store.close()
+            disk.restorePower()
+        }
+    }
 }

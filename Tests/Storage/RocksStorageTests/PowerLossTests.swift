@@ -47,7 +47,7 @@ import Testing
         for number in UInt32(0)..<3 {
             let syncs = disk.syncCount
             try store.commit(.merging(number, into: bytes("a")))
-            for _ in 0..<500 where disk.syncCount == syncs { usleep(10_000) }
+            for _ in 0..<6000 where disk.syncCount == syncs { usleep(10_000) }
             #expect(disk.syncCount > syncs)
         }
         disk.cutPower()

@@ -81,18 +81,9 @@ final class RecordingSink: CommitSink {
     var acknowledged: Set<UInt64> { Set(outcomes.filter { $0.error == nil }.map(\.ticket)) }
 }
 
-/// A folder that is removed with this object.
+/// A folder that is removed with this object; what an earlier run left behind is never in it.
 final class TemporaryFolder {
-    private static let counter = Atomic<Int>(0)
-
-    let path: String
-
-    init() {
-        let number = Self.counter.add(1, ordering: .relaxed).newValue
-        path =
-            NSTemporaryDirectory()
-            + "martlet-store-\(ProcessInfo.processInfo.processIdentifier)-\(number)"
-    }
+    let path = NSTemporaryDirectory() + "martlet-store-\(UUID().uuidString)"
 
     deinit {
         try? FileManager.default.removeItem(atPath: path)

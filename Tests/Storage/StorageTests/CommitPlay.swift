@@ -83,9 +83,10 @@ final class JournalingBackend: StoreBackend {
 
     func scanLocal(
         _ range: KeyRange,
-        limit: Int
+        limit: Int,
+        bytesMax: Int
     ) throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
-        try model.scanLocal(range, limit: limit)
+        try model.scanLocal(range, limit: limit, bytesMax: bytesMax)
     }
 
     func scanHints(

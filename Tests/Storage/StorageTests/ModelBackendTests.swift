@@ -26,7 +26,7 @@ import Testing
     private func contents(of backend: ModelBackend) throws -> Contents {
         let rows = try backend.scan(.all, rowsMax: .max, bytesMax: .max)
         #expect(rows.isComplete)
-        let local = try backend.scanLocal(.all, limit: .max)
+        let local = try backend.scanLocal(.all, limit: .max, bytesMax: .max)
         let hints = try backend.scanHints(.all, limit: .max, bytesMax: .max)
         let pairs = rows.entries.map { (key: $0.key, value: $0.row) }
         for found in [pairs, local, hints] {
@@ -158,8 +158,10 @@ import Testing
             bytesMax: 4
         )
         #expect(hints.map(\.key) == [[5], [6]])
-        #expect(try backend.scanLocal(.all, limit: 3).map(\.key) == [[0], [1], [2]])
-        #expect(try backend.scanLocal(.all, limit: 0).isEmpty)
+        let local = try backend.scanLocal(.all, limit: 3, bytesMax: .max)
+        #expect(local.map(\.key) == [[0], [1], [2]])
+        #expect(try backend.scanLocal(.all, limit: 0, bytesMax: .max).isEmpty)
+        #expect(try backend.scanLocal(.all, limit: 9, bytesMax: 1).map(\.key) == [[0]])
     }
 
     @Test func `a failed write may or may not survive, and everything fails until then`() throws {
@@ -223,6 +225,22 @@ import Testing
         }
         backend.setFull(false)
         try backend.write([writes], synced: true)
+    }
+
+    @Test func `faults that have not struck are taken back, those that have stay`() throws {
+        let backend = ModelBackend()
+        var writes = StoreWrites()
+        writes.merge(row, into: [1])
+        backend.inject(.write)
+        backend.inject(.sync)
+        backend.setFull(true)
+        backend.clearFaults()
+        try backend.write([writes], synced: true)
+        backend.inject(.write)
+        #expect(throws: StorageError.self) { try backend.write([writes], synced: true) }
+        backend.clearFaults()
+        #expect(throws: StorageError.self) { try backend.write([writes], synced: true) }
+        #expect(backend.failure != nil)
     }
 
     @Test func `a damaged range is an error until it is deleted, and a crash brings it back`()

@@ -104,6 +104,31 @@ import Testing
         #expect(try digest(row, now: 5000) != digest(deleted, now: 5000))
     }
 
+    @Test func `a tombstone matters until its timestamp is past the grace period too`() throws {
+        // Deleted at 2000 by a coordinator whose clock said 100.
+        var delete = RowBuilder(timestamp: at(2_000_000_000))
+        delete.deleteRow(deletionSeconds: 100)
+        let cell = rowOfCell(2_000_000_000, .deleted(deletionSeconds: 100))
+        for bytes in [delete.encoded(), cell] {
+            #expect(try digest(bytes, now: 1101) != .absent)
+            #expect(try digest(bytes, now: 3000) != .absent)
+            #expect(try digest(bytes, now: 3001) == .absent)
+            // What a sweep purges, the digests of that second and all later ones ignore.
+            for purge in 2000...2003 as ClosedRange<Int64> {
+                let outcome = try RowSweep.sweep(
+                    bytes,
+                    nowSeconds: purge + 1000,
+                    purgeBeforeSeconds: purge
+                )
+                #expect((outcome == .removed) == (purge > 2000))
+                guard outcome == .removed else { continue }
+                #expect(try digest(bytes, now: purge + 1000) == .absent)
+            }
+        }
+        let future = rowOfCell(.max, .deleted(deletionSeconds: 100))
+        #expect(try digest(future, now: 1_000_000) != .absent)
+    }
+
     @Test func `an absent row and an empty one are the same`() throws {
         #expect(try digest(RowMerge.emptyRow, now: 0) == .absent)
     }

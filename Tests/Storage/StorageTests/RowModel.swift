@@ -81,19 +81,24 @@ struct RowModel: Equatable {
 
     /// What matters of the row as of a second.
     func canonical(nowSeconds: Int64, gcGraceSeconds: Int64) -> RowModel {
-        func isOld(_ seconds: Int64) -> Bool {
+        func isOld(_ seconds: Int64, _ timestamp: WriteTimestamp) -> Bool {
             // In floating point, which does not overflow; the small numbers here are exact.
-            Double(seconds) < Double(nowSeconds) - Double(gcGraceSeconds)
+            let written = timestamp.microseconds / 1_000_000
+            return Double(max(seconds, written)) < Double(nowSeconds) - Double(gcGraceSeconds)
         }
         var result = self
-        if let deletion, isOld(deletion.deletionSeconds) { result.deletion = nil }
+        if let deletion, isOld(deletion.deletionSeconds, deletion.timestamp) {
+            result.deletion = nil
+        }
         if let marker, let expiry = marker.expiry, expiry.atSeconds <= nowSeconds {
             let swept = Expiry(atSeconds: expiry.atSeconds, timeToLiveSeconds: 0)
             result.marker =
-                isOld(expiry.atSeconds)
+                isOld(expiry.atSeconds, marker.timestamp)
                 ? nil : RowMarker(timestamp: marker.timestamp, expiry: swept)
         }
-        result.collections = collections.filter { !isOld($0.value.deletionSeconds) }
+        result.collections = collections.filter {
+            !isOld($0.value.deletionSeconds, $0.value.timestamp)
+        }
         result.cells = cells.compactMapValues { cell in
             var cell = cell
             if case .expiring(_, let expiry) = cell.content, expiry.atSeconds <= nowSeconds {
@@ -102,7 +107,7 @@ struct RowModel: Equatable {
             switch cell.content {
             case .live, .expiring: return cell
             case .expired(let seconds), .deleted(let seconds):
-                return isOld(seconds) ? nil : cell
+                return isOld(seconds, cell.timestamp) ? nil : cell
             }
         }
         return result

@@ -83,6 +83,47 @@ import Testing
         }
     }
 
+    @Test func `what was written behind the purge time stays, however old its second is`() throws {
+        func tombstones(_ timestamp: Int64) -> [[UInt8]] {
+            var delete = RowBuilder(timestamp: at(timestamp))
+            delete.deleteRow(deletionSeconds: 100)
+            var collection = RowBuilder(timestamp: at(timestamp))
+            collection.deleteCollection(column(3), deletionSeconds: 100)
+            let expiry = Expiry(atSeconds: 100, timeToLiveSeconds: 0)
+            return [
+                rowOfCell(timestamp, .deleted(deletionSeconds: 100)),
+                rowOfCell(timestamp, .expired(atSeconds: 100)), delete.encoded(),
+                collection.encoded(),
+                Row(marker: RowMarker(timestamp: at(timestamp), expiry: expiry)).encoded(),
+            ]
+        }
+        for row in tombstones(4_000_000_000) {
+            for purge: Int64 in [101, 3999, 4000] {
+                #expect(
+                    try RowSweep.sweep(row, nowSeconds: 5000, purgeBeforeSeconds: purge)
+                        == .unchanged
+                )
+            }
+            #expect(
+                try RowSweep.sweep(row, nowSeconds: 5000, purgeBeforeSeconds: 4001) == .removed
+            )
+        }
+        // A timestamp that no clock reaches keeps its tombstone for good.
+        for row in tombstones(.max) {
+            #expect(
+                try RowSweep.sweep(row, nowSeconds: 5000, purgeBeforeSeconds: 5000) == .unchanged
+            )
+        }
+        // An expired value goes all the same: that takes nothing from the order of merging.
+        #expect(
+            try RowSweep.sweep(
+                rowOfCell(4_000_000_000, expiring([1], at: 100)),
+                nowSeconds: 5000,
+                purgeBeforeSeconds: 4000
+            ) == .rewritten(rowOfCell(4_000_000_000, .expired(atSeconds: 100)))
+        )
+    }
+
     @Test func `an expired cell keeps its place, and a live one its value`() throws {
         let row = rowOfCell(5, expiring([1, 2, 3], at: 100))
         #expect(

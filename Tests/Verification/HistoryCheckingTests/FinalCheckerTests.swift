@@ -82,6 +82,47 @@ struct FinalCheckerTests {
         #expect(play(half, .refused("overloaded")).contains(.refusedStaysAbsent))
     }
 
+    @Test func `power losses excuse a lost write only if every copy may have been lost`() {
+        func play(_ level: ConsistencyLevel, _ nodes: [Int], at time: Int64 = 100) -> [Invariant] {
+            var play = Play()
+            play.rules.periodicTables = [0]
+            play.rules.holders = [0: [0, 1, 2]]
+            play.insert(at: 10, 0...5, level: level)
+            for node in nodes { play.powerLoss(at: time, node: node) }
+            return play.brokenInTheEnd([0: [:]])
+        }
+        #expect(play(.one, [1]).isEmpty)
+        #expect(play(.quorum, [1]).contains(.acknowledgedIsKept))
+        #expect(play(.quorum, [1, 1]).contains(.acknowledgedIsKept))
+        #expect(play(.quorum, [1, 7]).contains(.acknowledgedIsKept))
+        #expect(play(.quorum, [1, 2]).isEmpty)
+        #expect(play(.quorum, [1, 2], at: 5000).contains(.acknowledgedIsKept))
+        #expect(play(.all, [1, 2]).contains(.acknowledgedIsKept))
+    }
+
+    @Test func `a lost disk and a lost power together may take both copies of a write`() {
+        var play = Play()
+        play.rules.periodicTables = [0]
+        play.insert(at: 10, 0...5)
+        play.diskLoss(at: 100, node: 1)
+        #expect(play.brokenInTheEnd([0: [:]]).contains(.acknowledgedIsKept))
+        play.powerLoss(at: 100, node: 2)
+        #expect(play.brokenInTheEnd([0: [:]]).isEmpty)
+    }
+
+    @Test func `of a batch without an answer a power loss may take a part`() {
+        var play = Play()
+        play.rules.periodicTables = [0]
+        let rows = (0..<2).map { key in
+            RowWrite(key: key, change: .set([key: Play.value(0, key)], isInsert: false))
+        }
+        play.write(rows, at: 10, 0...5, .quorum, .unknown("time-out"), isLogged: true)
+        let half: [Int: VisibleRow] = [0: [0: Play.value(0, 0)], 1: [:]]
+        #expect(play.brokenInTheEnd(half) == [.batchIsAtomic])
+        play.powerLoss(at: 100, node: 2)
+        #expect(play.brokenInTheEnd(half).isEmpty)
+    }
+
     @Test func `an expired value that is still visible in the end is caught`() {
         var play = Play()
         let id = play.insert(at: 10, 0...5, until: CheckingRules().epochSeconds + 10)

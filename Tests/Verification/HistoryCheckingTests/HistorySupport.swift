@@ -73,7 +73,8 @@ struct Play {
         _ span: ClosedRange<Int64>,
         level: ConsistencyLevel = .quorum,
         nowSeconds: Int64? = nil,
-        datacenter: String = "dc1"
+        datacenter: String = "dc1",
+        node: Int = 0
     ) -> Int {
         begin(
             .read(rows.keys.sorted()),
@@ -82,7 +83,8 @@ struct Play {
             .done,
             rows: rows,
             nowSeconds: nowSeconds,
-            datacenter: datacenter
+            datacenter: datacenter,
+            node: node
         )
     }
 
@@ -96,7 +98,15 @@ struct Play {
         begin(.score(scores.keys.sorted()), span, .quorum, .done, scores: scores)
     }
 
-    mutating func powerLoss(at time: Int64) { history.powerLosses.append(.milliseconds(time)) }
+    mutating func powerLoss(at time: Int64, node: Int = 0) {
+        history.powerLosses.append((.milliseconds(time), node))
+    }
+
+    mutating func pause(_ span: ClosedRange<Int64>, node: Int = 0) {
+        history.pauses.append(
+            (node, .milliseconds(span.lowerBound), .milliseconds(span.upperBound))
+        )
+    }
 
     mutating func diskLoss(at time: Int64, node: Int) {
         history.diskLosses.append((.milliseconds(time), node))
@@ -110,12 +120,14 @@ struct Play {
         rows: [Int: VisibleRow] = [:],
         scores: [Int: Float?] = [:],
         nowSeconds: Int64? = nil,
-        datacenter: String = "dc1"
+        datacenter: String = "dc1",
+        node: Int = 0
     ) -> Int {
         let id = history.nextID
         history.began(
             Operation(
                 id: id,
+                node: node,
                 datacenter: datacenter,
                 request: request,
                 level: level,
@@ -139,6 +151,13 @@ struct Play {
     var broken: [Invariant] {
         var checker = HistoryChecker(history, rules)
         checker.checkReads()
+        return checker.violations.map(\.invariant)
+    }
+
+    /// What the checker of times finds.
+    var late: [Invariant] {
+        var checker = HistoryChecker(history, rules)
+        checker.checkTimes()
         return checker.violations.map(\.invariant)
     }
 

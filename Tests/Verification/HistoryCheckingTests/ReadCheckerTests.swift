@@ -203,7 +203,8 @@ struct ReadCheckerTests {
         ] as [(Int64, Bool, Invariant?)] {
             var play = Play()
             let id = play.insert(at: 10, 0...5, until: now + 10)
-            play.read([0: sees ? row(id) : [:]], 20...25, nowSeconds: seconds)
+            let start = (seconds - now) * 1000
+            play.read([0: sees ? row(id) : [:]], start...start + 5, nowSeconds: seconds)
             #expect(play.broken.first == invariant)
         }
     }
@@ -257,6 +258,37 @@ struct ReadCheckerTests {
         #expect(play.broken == [.scoresAreOfRows, .scoresAreOfRows, .scoresAreOfRows])
     }
 
+    @Test func `an expiry that is judged by a clock that is too wrong is caught`() {
+        let now = CheckingRules().epochSeconds
+        for (off, node, expected) in [
+            (5, 0, []), (-5, 0, []), (6, 0, [.expiryIsExact]), (-6, 0, [.expiryIsExact]),
+            (65, 0, [.expiryIsExact]), (65, 1, []), (-65, 1, []), (66, 1, [.expiryIsExact]),
+        ] as [(Int64, Int, [Invariant])] {
+            var play = Play()
+            play.rules.skewSeconds = 5
+            play.rules.jumping = (1, 60)
+            play.read([0: [:]], 100_000...100_005, nowSeconds: now + 100 + off, node: node)
+            #expect(play.broken == expected, "\(off) s at node \(node)")
+        }
+    }
+
+    @Test func `an older write may show once the deletion may be swept, if it came behind it`() {
+        func play(_ span: ClosedRange<Int64>, grace: Int64?, until end: Int64) -> [Invariant] {
+            let second = CheckingRules().epochSeconds
+            var play = Play()
+            play.rules.gcGraceSeconds = grace
+            play.rules.skewSeconds = 1
+            let written = play.insert(at: second * 1_000_000, span)
+            play.deleteRow(at: second * 1_000_000 + 5, 100...200)
+            play.read([0: row(written)], end - 5...end)
+            return play.broken
+        }
+        #expect(play(300...400, grace: 10, until: 9_000).isEmpty)
+        #expect(play(300...400, grace: 10, until: 8_000).contains(.noResurrection))
+        #expect(play(300...400, grace: nil, until: 9_000).contains(.noResurrection))
+        #expect(play(0...50, grace: 10, until: 900_000).contains(.noResurrection))
+    }
+
     @Test func `a power loss excuses only tables that sync periodically, and only its window`() {
         func play(_ loss: Int64?, periodic: Bool) -> [Invariant] {
             var play = Play()
@@ -270,6 +302,29 @@ struct ReadCheckerTests {
         #expect(!play(100, periodic: false).isEmpty)
         #expect(!play(nil, periodic: true).isEmpty)
         #expect(!play(10_000, periodic: true).isEmpty)
+    }
+
+    @Test func `a power loss excuses no read that must meet a replica that kept its power`() {
+        func play(
+            _ write: ConsistencyLevel,
+            _ read: ConsistencyLevel,
+            _ nodes: [Int]
+        ) -> [Invariant] {
+            var play = Play()
+            play.rules.periodicTables = [0]
+            play.rules.holders = [0: [0, 1, 2]]
+            play.insert(at: 10, 0...5, level: write)
+            for node in nodes { play.powerLoss(at: 100, node: node) }
+            play.read([0: [:]], 20_000...20_005, level: read)
+            return play.broken
+        }
+        #expect(play(.quorum, .quorum, [0]).isEmpty)
+        #expect(!play(.quorum, .all, [0]).isEmpty)
+        #expect(!play(.quorum, .all, [0, 0]).isEmpty)
+        #expect(play(.quorum, .all, [0, 1]).isEmpty)
+        #expect(!play(.all, .quorum, [0]).isEmpty)
+        // Who does not hold the row has nothing of it to lose.
+        #expect(!play(.quorum, .quorum, [3, 4]).isEmpty)
     }
 
     @Test func `a lost disk excuses only what had no other copy`() {

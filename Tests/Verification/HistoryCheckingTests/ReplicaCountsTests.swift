@@ -36,6 +36,20 @@ struct ReplicaCountsTests {
         #expect(!overlap(six, (.localOne, "dc1"), (.localQuorum, "dc1")))
     }
 
+    @Test func `replicas that lost what they had count no more`() {
+        func overlap(_ left: ConsistencyLevel, _ right: ConsistencyLevel, _ lost: Int) -> Bool {
+            ReplicaCounts(["dc1": 3]).overlap(left, in: "dc1", right, in: "dc1", without: lost)
+        }
+        #expect(overlap(.quorum, .quorum, 0))
+        #expect(!overlap(.quorum, .quorum, 1))
+        #expect(overlap(.quorum, .all, 1))
+        #expect(!overlap(.quorum, .all, 2))
+        #expect(overlap(.all, .quorum, 1))
+        #expect(!overlap(.all, .one, 1))
+        let six = ReplicaCounts(["dc1": 3, "dc2": 3])
+        #expect(!six.overlap(.all, in: "dc1", .all, in: "dc1", without: 1))
+    }
+
     @Test func `an acknowledged write has at least the copies of its level`() {
         let six = ReplicaCounts(["dc1": 3, "dc2": 3])
         #expect(six.copies(.any, in: "dc1") == 0)

@@ -1,5 +1,6 @@
 package import Catalog
 package import ClusterLog
+internal import HistoryChecking
 package import PeerMessages
 
 /// Why a client's request failed.
@@ -8,6 +9,11 @@ package enum ClientFailure: Error, Hashable, Sendable {
     case refused(String)
     /// It may have been done, or be done later.
     case unknown(String)
+
+    /// A bound was reached: nothing was done.
+    package static func overloaded(_ text: String) -> ClientFailure {
+        .refused(Operation.overloadPrefix + text)
+    }
 
     /// What happened, for people.
     package var text: String {

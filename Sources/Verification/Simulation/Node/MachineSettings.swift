@@ -43,6 +43,8 @@ package struct MachineSettings: Sendable {
     package var interleaving = 0.2
     /// When the writer answers.
     package var acknowledgement = CommitCycle.Acknowledgement.afterSync
+    /// Whether nodes draw random numbers that no seed decides.
+    package var drawsFreely = false
     /// What the cache does wrong.
     package var cacheFault = RowCache.Fault.none
 

@@ -22,8 +22,12 @@ package protocol NodeDisk: AnyObject {
     func processEnded()
     /// The power goes: what was not synced may go with it.
     func powerLost(_ random: inout SimulatedRandom)
+    /// Whether ranges of it can be damaged.
+    var canBeDamaged: Bool { get }
     /// Makes the disk do something wrong, where it can.
     func inject(_ fault: DiskFault)
+    /// Takes back what was to go wrong and did not yet; what is damaged stays so.
+    func clearFaults()
     /// An empty disk takes its place.
     func replace()
     /// Ends its use for good.
@@ -52,6 +56,10 @@ package final class ModelDisk: NodeDisk {
         let kept = random.chance(0.5) ? 0 : random.number(in: 0...model.unsyncedGroups)
         model.crash(keeping: kept)
     }
+
+    package var canBeDamaged: Bool { true }
+
+    package func clearFaults() { model.clearFaults() }
 
     package func inject(_ fault: DiskFault) {
         switch fault {

@@ -38,6 +38,8 @@ package final class RocksDisk: NodeDisk {
         options.memtableBytes = 4 << 20
         options.totalWALBytesMax = 4 << 20
         options.compression = .none
+        // They run in real time, and would decide what a read finds in memory.
+        options.compactsByItself = false
         let environment = StoreEnvironment.simulatedDisk(
             OpaquePointer(simulated_disk_environment(device.disk)),
             owner: device
@@ -60,6 +62,15 @@ package final class RocksDisk: NodeDisk {
         simulated_disk_restore_power(device.disk, random.chance(0.5))
     }
 
+    /// A flipped bit hits any row: the model does this one.
+    package var canBeDamaged: Bool { false }
+
+    package func clearFaults() {
+        isFailing = false
+        simulated_disk_set_capacity(device.disk, 0)
+        simulated_disk_fail_syncs(device.disk, 0)
+    }
+
     package func inject(_ fault: DiskFault) {
         switch fault {
         case .failedWrite:
@@ -73,7 +84,7 @@ package final class RocksDisk: NodeDisk {
         case .roomy:
             isFailing = false
             simulated_disk_set_capacity(device.disk, 0)
-        case .damaged: break  // A flipped bit hits any row: the model does this one.
+        case .damaged: preconditionFailure("ranges of this disk cannot be damaged")
         }
     }
 

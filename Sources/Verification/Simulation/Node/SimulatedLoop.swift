@@ -102,7 +102,11 @@ package final class SimulatedLoop: LoopEnvironment, @unchecked Sendable {
 
     package var wallMicros: Int64 { life.clock.wallMicros(at: kernel.now) }
 
-    package func random() -> UInt64 { life.random.next() }
+    package func random() -> UInt64 {
+        guard life.settings.drawsFreely else { return life.random.next() }
+        var generator = SystemRandomNumberGenerator()
+        return generator.next()
+    }
 
     package func schedule(
         after delay: Duration,

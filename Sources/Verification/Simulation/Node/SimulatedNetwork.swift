@@ -37,6 +37,8 @@ package final class SimulatedNetwork {
     var hintsWillGo: ((NodeLife, [[UInt8]]) -> Void)?
     /// Hears which keys a node is about to drop.
     var rangeWillGo: ((NodeLife, KeyRange) -> Void)?
+    /// Hears of the lives whose store takes no more writes.
+    var storeFailed: ((NodeLife) -> Void)?
     /// Frames that were sent.
     package private(set) var frameCount = 0
 
@@ -223,6 +225,7 @@ package final class SimulatedNetwork {
         held = []
         hintsWillGo = nil
         rangeWillGo = nil
+        storeFailed = nil
         lives = lives.map { _ in nil }
     }
 }

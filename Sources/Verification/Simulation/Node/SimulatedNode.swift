@@ -4,9 +4,6 @@ package import TokenPlacement
 
 /// A machine of the run: its disk and clocks stay, its program comes and goes.
 package final class SimulatedNode {
-    /// What clocks may differ by at the most, in seconds, as nodes are told: twice the skew and one.
-    package static let clockMarginSeconds: Int64 = 11
-
     /// The node's place in the run.
     package let index: Int
     /// The node's id.

@@ -17,6 +17,7 @@ final class SimulatedWriter {
     private var cycle: CommitCycle
     private var step = Step.asleep
     private var event: Kernel.EventID?
+    private var hasToldFailure = false
 
     init(_ life: NodeLife) {
         self.life = life
@@ -101,11 +102,19 @@ final class SimulatedWriter {
             plan(.end, after: life.cost(life.settings.wakeLatency))
         case .end:
             cycle.end()
+            tellFailure()
             plan(.answer, after: life.cost(life.settings.wakeLatency))
         case .answer:
             for answer in cycle.takeAnswers() { answer.deliver() }
             beginNext()
         }
+    }
+
+    /// The program looks for a store that failed now and then, and ends.
+    private func tellFailure() {
+        guard cycle.failure != nil, !hasToldFailure else { return }
+        hasToldFailure = true
+        life.network.storeFailed?(life)
     }
 
     private func beginNext() {

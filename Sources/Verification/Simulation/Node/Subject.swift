@@ -1,5 +1,6 @@
 package import Catalog
 package import ClusterLog
+package import HistoryChecking
 package import PeerMessages
 package import Storage
 package import TokenPlacement
@@ -38,10 +39,38 @@ package struct SubjectContext {
     package let life: NodeLife
 }
 
+/// What a program is to draw its own bounds and times for.
+package struct Circumstances: Sendable {
+    /// Whether limits are far smaller than anybody would set them.
+    package var isTiny = false
+    /// Whether deletions are to be forgotten within seconds.
+    package var isSweeping = false
+    /// What clocks may differ by at the most, in seconds, as nodes are told.
+    package var clockMarginSeconds: Int64 = 11
+
+    /// Those of a calm run.
+    package init() {}
+}
+
+/// What the checkers may count on with a program.
+package struct ProgramLimits: Sendable {
+    /// How long requests may take; nil: it is not asked.
+    package var times: RequestTimes?
+    /// How long hints are kept, in seconds.
+    package var hintWindowSeconds: Int64 = 30
+
+    /// The limits of a program that says nothing of them.
+    package init() {}
+}
+
 /// What the simulator puts on trial: the program of a node.
 package protocol SubjectProgram {
     /// What it can do; the rest is not asked of it.
     var features: SubjectFeatures { get }
+    /// What the checkers may count on.
+    var limits: ProgramLimits { get }
+    /// Draws its bounds and times, before anything else is asked of it.
+    mutating func tune(for circumstances: Circumstances, _ random: inout SimulatedRandom)
     /// Writes what a disk holds before its node starts for the first time.
     ///
     /// - Parameters:
@@ -49,15 +78,28 @@ package protocol SubjectProgram {
     ///   - node: the node's place.
     ///   - setup: the cluster.
     ///   - isReplacement: whether it takes the place of a disk that was lost.
+    ///   - survivors: the other nodes' stores, if it does.
     /// - Throws: what the store says.
     func prepareDisk(
         _ store: any StoreBackend,
         node: Int,
         setup: ClusterSetup,
-        isReplacement: Bool
+        isReplacement: Bool,
+        survivors: [any StoreBackend]
     ) throws
     /// Puts the program of one life together from what is on the disk; nothing runs yet.
     func makeSubject(_ context: SubjectContext) throws -> any Subject
+}
+
+extension SubjectProgram {
+    /// Programs that say nothing of their limits.
+    package var limits: ProgramLimits { ProgramLimits() }
+
+    /// Programs whose bounds and times are fixed.
+    package mutating func tune(
+        for circumstances: Circumstances,
+        _ random: inout SimulatedRandom
+    ) {}
 }
 
 /// What a program can do.

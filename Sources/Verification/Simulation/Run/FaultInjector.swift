@@ -14,6 +14,10 @@ final class FaultInjector {
     private var losses = 0
     private var crashesAfterAcknowledgement = false
     private(set) var counts: [String: Int] = [:]
+    /// What was damaged, by node.
+    private(set) var damage: [Int: [KeyRange]] = [:]
+
+    private static let clogMax = Nanoseconds.seconds(15)
 
     init(_ plan: FaultPlan, _ run: Run, _ random: SimulatedRandom) {
         self.plan = plan
@@ -44,16 +48,34 @@ final class FaultInjector {
         scheduleTick()
     }
 
-    /// Ends all faults and starts all nodes again, so that all that was wrong is only on the disks.
+    /// Ends all faults; what has to start again does.
+    ///
+    /// Either all nodes start again, so that all that was wrong is only on the disks, or those alone
+    /// that cannot go on, so that what is stuck in the others shows.
     func heal() {
         isActive = false
         run.network.healAll()
         run.network.faults = NetworkFaults()
         for node in run.nodes {
-            node.disk.inject(.roomy)
+            node.disk.clearFaults()
             node.clock.skew = 0
-            // What was planted and did not strike yet goes with the process.
+            if plan.healsInPlace, let life = node.life, life.storeFailure == nil {
+                life.diskDelay = 0
+                life.slowness = 1
+                continue
+            }
             run.crash(node, losesPower: false)
+            run.start(node)
+        }
+    }
+
+    /// The store of a node failed, and its program has ended for that: somebody starts it again.
+    func storeFailed(_ node: SimulatedNode) {
+        run.network.log?("\(run.kernel.now.secondsText) node \(node.index) ends: its store failed")
+        run.crash(node, losesPower: false)
+        if isActive {
+            restart(node, within: plan.downMax)
+        } else {
             run.start(node)
         }
     }
@@ -101,11 +123,16 @@ final class FaultInjector {
                     life.cache.resize(bytesMax: life.settings.cacheBytes)
                 }
             }
-            if random.chance(plan.jumpChance) {
-                count("clock jump of node \(node.index)")
-                node.clock.skew = random.number(in: -plan.skewMax...plan.skewMax)
-            }
+            if random.chance(plan.jumpChance) { jump(node) }
         }
+    }
+
+    private func jump(_ node: SimulatedNode) {
+        // Far, and back.
+        let isBig = node.index == plan.jumpingNode && abs(node.clock.skew) <= plan.skewMax
+        let longest = isBig ? plan.bigJumpMax : plan.skewMax
+        node.clock.skew = random.number(in: -longest...longest)
+        count("clock jump of node \(node.index) to \(node.clock.skew / 1_000_000) ms")
     }
 
     // MARK: Network
@@ -124,9 +151,11 @@ final class FaultInjector {
         }
         if random.chance(plan.clogChance) {
             let source = random.below(run.nodes.count)
-            let target = random.below(run.nodes.count)
+            let target =
+                (source + random.number(in: 1...run.nodes.count - 1)) % run.nodes.count
             count("clog \(source)->\(target)")
-            let span = random.exponential(mean: plan.clogMean)
+            // No frame may be late for as long as everything has to come to itself after the heal.
+            let span = min(Self.clogMax, random.exponential(mean: plan.clogMean))
             network.clog(from: source, to: target, until: run.kernel.now + span)
         }
         if random.chance(plan.resetChance) {
@@ -135,7 +164,8 @@ final class FaultInjector {
         }
     }
 
-    private func cut() {
+    /// The side of each node: 0 and 1 do not see each other, 2 sees both.
+    private func drawSides() -> [Int] {
         let count = run.nodes.count
         var side = Array(repeating: 0, count: count)
         switch random.below(3) {
@@ -146,6 +176,14 @@ final class FaultInjector {
             side = side.map { _ in random.below(2) }
             side[random.below(count)] = 2
         }
+        return side
+    }
+
+    private func cut() {
+        let count = run.nodes.count
+        var side = drawSides()
+        // All on one side would be no fault.
+        while !side.contains(0) || !side.contains(1) { side = drawSides() }
         let isOneWay = random.chance(plan.oneWayChance)
         self.count("cut \(side)\(isOneWay ? ", one way" : "")")
         for source in 0..<count {
@@ -174,7 +212,9 @@ final class FaultInjector {
                 in: .milliseconds(100)...max(.milliseconds(100), plan.pauseMax)
             )
             count("pause of node \(node.index) for \(span.secondsText) s")
-            node.life?.pause(until: run.kernel.now + span)
+            let end = run.kernel.now + span
+            node.life?.pause(until: end)
+            run.history.pauses.append((node.index, run.kernel.now, end))
         }
     }
 
@@ -191,6 +231,7 @@ final class FaultInjector {
                 guard isActive, node.isUp else { return }
                 run.crash(node, losesPower: false)
                 run.start(node)
+                if !node.isUp { restart(node, within: plan.downMax) }
             }
         }
     }
@@ -249,6 +290,7 @@ final class FaultInjector {
             guard isActive else { return }
             node.disk.inject(.roomy)
             guard node.isUp else { return }
+            // A fault that has not struck goes with the process.
             crash(node, random.chance(plan.powerLossShare))
         }
     }
@@ -256,7 +298,7 @@ final class FaultInjector {
     private func lose(_ node: SimulatedNode) {
         losses += 1
         run.history.diskLosses.append((run.kernel.now, node.index))
-        if random.chance(0.5) {
+        if random.chance(0.5) || !node.disk.canBeDamaged {
             count("wipe of node \(node.index)")
             run.crash(node, losesPower: true)
             node.disk.replace()
@@ -271,6 +313,7 @@ final class FaultInjector {
         )
         let range = RowKey.sliceRange(table: table, tokens: first...Token(isOver ? .max : end))
         count("damage on the disk of node \(node.index)")
+        damage[node.index, default: []].append(range)
         node.disk.inject(.damaged(range))
     }
 }

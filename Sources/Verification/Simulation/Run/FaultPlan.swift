@@ -52,6 +52,15 @@ package struct FaultPlan: Sendable {
     package var driftMax: Int64 = 0
     /// The probability per tick and node that a wall clock jumps.
     package var jumpChance = 0.0
+    /// The one node whose wall clock jumps past times to live and grace periods, if one does.
+    package var jumpingNode: Int?
+    /// How far it jumps at most.
+    package var bigJumpMax: Nanoseconds = 0
+    /// What clocks may differ by at the most, in seconds, as nodes are told: more than twice the
+    /// skew, and what messages may be late by.
+    package var clockMarginSeconds: Int64 = 11
+    /// Whether nodes live on when everything is healed, with whatever is stuck in them.
+    package var healsInPlace = false
     /// The node that is slow throughout, if one is.
     package var slowNode: Int?
     /// How many times slower.
@@ -104,7 +113,23 @@ package struct FaultPlan: Sendable {
             skewMax = .milliseconds(random.number(in: 0...5000))
             driftMax = random.number(in: 0...200)
             jumpChance = random.fraction(in: 0...0.005)
+            if random.chance(0.5), Self.hasBigJumps {
+                jumpingNode = random.below(nodeCount)
+                bigJumpMax = .seconds(random.number(in: 6...200))
+                jumpChance = max(jumpChance, 0.002)
+            }
         }
+        healsInPlace = random.chance(0.5)
+        if scenario == .sweeping { clockMarginSeconds = random.number(in: Int64(2)...4) }
+    }
+
+    /// Whether a clock of some runs jumps far.
+    private static let hasBigJumps = true
+
+    /// How far wall clocks are wrong at most at a time, in whole seconds, but for the one that jumps.
+    package func skewSeconds(at time: Nanoseconds) -> Int64 {
+        let drift = time / 1_000_000 * driftMax
+        return (skewMax + drift + 999_999_999) / 1_000_000_000
     }
 
     private mutating func drawNetwork(_ random: inout SimulatedRandom) {

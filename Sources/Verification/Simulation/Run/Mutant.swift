@@ -1,3 +1,5 @@
+package import HistoryChecking
+
 /// Deliberate mistakes that the checkers must find; each is planted by configuration only.
 package enum Mutant: String, Hashable, Sendable, CaseIterable {
     /// A read at any level asks one replica only.
@@ -8,31 +10,114 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
     case droppedHint
     /// The sweeper purges before grace period and repair.
     case earlyPurge
+    /// The sweeper purges what no repair has brought to all replicas.
+    case unrepairedPurge
+    /// The sweeper purges while older writes may still be handed over as hints.
+    case hintedPurge
     /// Replicas that were found stale are not repaired.
     case skippedReadRepair
     /// The cache takes in what was read before a write.
     case staleCacheFill
     /// A node that lost its disk answers reads at once.
     case wipedNodeAnswers
+    /// The rows of a read are answered in the wrong order.
+    case reversedRows
+    /// A write that timed out is said to have been refused.
+    case refusedTimeout
+    /// An INSERT is sent as two writes.
+    case splitInsert
+    /// A coordinator judges expiry by a clock that is an hour behind.
+    case lateClock
+    /// Nothing is synced before it is acknowledged.
+    case neverSyncs
+    /// A repair counts rows as written that it did not write.
+    case unwrittenRepair
+    /// Logged batches whose coordinator died are dropped.
+    case droppedBatch
+    /// A score at any level asks one replica only.
+    case scoreAtOneReplica
+    /// A page of a scan has its first row twice.
+    case repeatedRow
+    /// Hints that were handed over are kept.
+    case keptHint
+    /// A read waits for its replicas without end.
+    case endlessRead
+    /// A node that comes back is not held alive again.
+    case unnoticedReturn
+    /// The room of requests that are over is never given back.
+    case heldRoom
+    /// A node draws random numbers that its seed does not decide.
+    case unseededRandom
+    /// Entries of the cluster log with odd epochs are not written.
+    case skippedEpochs
 
     /// The scenario in which the mistake shows best.
     package var scenario: Scenario {
         switch self {
-        case .readAtOneReplica, .skippedReadRepair: .partitions
-        case .ackBeforeSync: .crashRecover
-        case .droppedHint: .crashRecover
-        case .earlyPurge: .partitions
-        case .staleCacheFill: .calm
+        case .readAtOneReplica, .skippedReadRepair, .refusedTimeout, .scoreAtOneReplica,
+            .endlessRead:
+            .partitions
+        case .ackBeforeSync, .droppedHint, .neverSyncs, .unwrittenRepair, .droppedBatch,
+            .keptHint, .unnoticedReturn:
+            .crashRecover
+        case .earlyPurge, .unrepairedPurge, .hintedPurge: .sweeping
+        case .staleCacheFill, .reversedRows, .splitInsert, .lateClock, .repeatedRow,
+            .unseededRandom:
+            .calm
         case .wipedNodeAnswers: .diskFaults
+        case .heldRoom: .overload
+        case .skippedEpochs: .schemaChanges
+        }
+    }
+
+    /// The promises that it breaks: what else is found does not count.
+    package var invariants: Set<Invariant> {
+        switch self {
+        case .readAtOneReplica: [.acknowledgedIsSeen, .readsNeverGoBack]
+        case .ackBeforeSync: [.acknowledgedIsKept, .acknowledgedIsSeen]
+        case .droppedHint: [.hintsArrive]
+        case .earlyPurge, .unrepairedPurge, .hintedPurge: [.noResurrection]
+        case .skippedReadRepair: [.readsNeverGoBack]
+        case .staleCacheFill: [.cacheAgrees]
+        case .wipedNodeAnswers: [.acknowledgedIsSeen, .readsNeverGoBack, .noResurrection]
+        case .reversedRows: [.noInventedValue]
+        case .refusedTimeout: [.refusedStaysAbsent]
+        case .splitInsert: [.rowIsAtomic]
+        case .lateClock: [.expiryIsExact]
+        case .neverSyncs: [.acknowledgedIsKept]
+        case .unwrittenRepair: [.replicasAgree]
+        case .droppedBatch: [.batchIsAtomic]
+        case .scoreAtOneReplica: [.scoresAreOfRows]
+        case .repeatedRow: [.scanIsExact]
+        case .keptHint: [.pendingIsEmpty]
+        case .endlessRead: [.everythingAnswers]
+        case .unnoticedReturn, .heldRoom: [.clusterServes]
+        case .unseededRandom: [.runsAlike]
+        case .skippedEpochs: [.nodesStart]
         }
     }
 
     /// The seeds within which it must be found.
     package var seedsMax: Int {
         switch self {
-        case .readAtOneReplica, .droppedHint: 100
-        case .skippedReadRepair, .ackBeforeSync, .staleCacheFill, .earlyPurge: 500
-        case .wipedNodeAnswers: 1500
+        case .readAtOneReplica, .droppedHint, .reversedRows, .lateClock, .repeatedRow, .keptHint,
+            .unnoticedReturn, .unseededRandom:
+            100
+        case .skippedReadRepair, .ackBeforeSync, .staleCacheFill, .earlyPurge, .refusedTimeout,
+            .splitInsert, .neverSyncs, .scoreAtOneReplica, .endlessRead, .heldRoom,
+            .skippedEpochs:
+            500
+        case .wipedNodeAnswers, .unwrittenRepair, .droppedBatch: 1500
+        case .unrepairedPurge, .hintedPurge: 3000
         }
     }
+
+    /// The mistakes that the simulator's own small store can make.
+    package static let plain: [Mutant] = [
+        .readAtOneReplica, .ackBeforeSync, .skippedReadRepair, .staleCacheFill, .splitInsert,
+        .neverSyncs, .unseededRandom,
+    ]
+
+    /// Whether nodes must hold rows that others coordinate: three of three hold them all.
+    var needsFiveNodes: Bool { self == .droppedBatch }
 }

@@ -7,12 +7,16 @@ internal import TokenPlacement
 
 extension Run {
     /// A hint that is not old goes only once its target has the write, as far as it can be asked.
+    ///
+    /// How old it is, is judged by the true time; a node whose clock jumps far may be mistaken about
+    /// that, as the owner of a hint and as its target.
     func checkHints(_ life: NodeLife, _ keys: [[UInt8]]) {
-        let nowMicros = nodes[life.node].clock.wallMicros(at: kernel.now)
+        guard life.node != plan.jumpingNode else { return }
+        let nowMicros = NodeClock.epochSeconds * 1_000_000 + kernel.now / 1000
         for bytes in keys {
             guard let key = HintKey(decoding: bytes),
                 nowMicros - key.createdMicros < rules.hintAgeMax * 1_000_000,
-                let target = setup.nodeIDs.firstIndex(of: key.target),
+                let target = setup.nodeIDs.firstIndex(of: key.target), target != plan.jumpingNode,
                 !history.diskLosses.contains(where: { $0.node == target }),
                 let store = nodes[target].life?.store
             else { continue }

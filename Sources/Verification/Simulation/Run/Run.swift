@@ -15,8 +15,8 @@ package final class Run {
     var history = History()
     private(set) var rules: CheckingRules
 
+    let plan: FaultPlan
     private let options: RunOptions
-    private let plan: FaultPlan
     private let workloadPlan: WorkloadPlan
     private let program: any SubjectProgram
     private let root: SimulatedRandom
@@ -29,9 +29,9 @@ package final class Run {
         self.options = options
         root = SimulatedRandom(seed: options.seed)
         var random = root.forked("plan")
-        program = options.makeProgram(options.mutant)
+        var program = options.makeProgram(options.mutant)
         let features = program.features
-        let shape = ClusterShape(&random, features: features)
+        let shape = ClusterShape(options, features: features, &random)
         setup = try ClusterSetup(shape, &random)
         plan = FaultPlan(
             options.scenario,
@@ -43,9 +43,16 @@ package final class Run {
             operations: options.operations,
             features: features,
             hasSchemaChanges: plan.classes.contains(.schema),
-            datacenterCount: shape.datacenters.count,
+            isSweeping: options.scenario == .sweeping,
             &random
         )
+        var circumstances = Circumstances()
+        circumstances.isTiny = plan.classes.contains(.knobs)
+        circumstances.isSweeping = options.scenario == .sweeping
+        circumstances.clockMarginSeconds = plan.clockMarginSeconds
+        var tuning = root.forked("tuning")
+        program.tune(for: circumstances, &tuning)
+        self.program = program
         let settings = MachineSettings(
             options,
             isTiny: plan.classes.contains(.knobs),
@@ -58,16 +65,11 @@ package final class Run {
             random: root.forked("network")
         )
         network.log = options.log
-        rules = CheckingRules()
-        rules.epochSeconds = NodeClock.epochSeconds
-        rules.score = SimulatedModel.score(of:)
-        rules.replicas = ReplicaCounts(shape.replicas)
-        rules.skewSeconds = plan.skewMax / 1_000_000_000 + 1
-        rules.sweptAfterSeconds = SimulatedNode.clockMarginSeconds
-        rules.refusedMayAppear = plan.network.hitsRequests && plan.network.duplication > 0
-        rules.columns = Array(0..<shape.columnCount)
-        if shape.tableCount > 1 { rules.periodicTables = [1] }
-        rules.periodicWindow = .seconds(90)
+        rules = CheckingRules(options, plan, shape, program.limits)
+        for key in 0..<workloadPlan.keys {
+            let partition = PartitionRef(key: Workload.partitionKey(key))
+            rules.holders[key] = setup.replicas(of: partition.token)
+        }
         for index in 0..<shape.nodeCount {
             let disk: any NodeDisk =
                 switch options.store {
@@ -91,6 +93,9 @@ package final class Run {
         }
     }
 
+    /// The mistake that is planted.
+    var mutant: Mutant? { options.mutant }
+
     // MARK: What faults do
 
     func start(_ node: SimulatedNode) {
@@ -103,7 +108,7 @@ package final class Run {
 
     func crash(_ node: SimulatedNode, losesPower: Bool) {
         guard node.isUp else { return }
-        if losesPower { history.powerLosses.append(kernel.now) }
+        if losesPower { history.powerLosses.append((kernel.now, node.index)) }
         node.crash(losesPower: losesPower)
         workload?.nodeDied(node.index)
     }
@@ -112,13 +117,18 @@ package final class Run {
     func prepareDisk(of node: SimulatedNode, isReplacement: Bool = true) {
         do {
             let store = try node.disk.open()
+            // A disk that does not open now says nothing.
+            let others = isReplacement ? nodes.filter { $0 !== node } : []
+            let survivors = others.compactMap { $0.life?.store ?? (try? $0.disk.open()) }
             try program.prepareDisk(
                 store,
                 node: node.index,
                 setup: setup,
-                isReplacement: isReplacement
+                isReplacement: isReplacement,
+                survivors: survivors
             )
             node.disk.processEnded()
+            for other in others where !other.isUp { other.disk.processEnded() }
         } catch {
             let text = "the empty disk of node \(node.index) cannot be written: \(error)"
             report(Violation(.nodesStart, text))
@@ -126,6 +136,31 @@ package final class Run {
     }
 
     func report(_ violation: Violation) { violations.append(violation) }
+
+    /// A node drops keys: slices that are damaged go whole, with rows that came after the damage.
+    private func rangeWillGo(_ life: NodeLife, _ range: KeyRange) {
+        // A dropped table is a shorter prefix.
+        guard range.lower.count > RowKey.tablePrefix(TableID(0)).count else { return }
+        history.diskLosses.append((kernel.now, life.node))
+        let damage = injector?.damage[life.node] ?? []
+        guard !damage.contains(where: { $0.overlaps(range) }) else { return }
+        report(
+            Violation(
+                .onlyDamageIsDropped,
+                "at \(kernel.now.secondsText) node \(life.node) drops rows of its disk, of which "
+                    + "none are damaged"
+            )
+        )
+    }
+
+    /// The store of a node takes no more writes: its program sees that soon, and ends.
+    private func storeFailed(_ life: NodeLife) {
+        let node = nodes[life.node]
+        let delay = life.random.number(in: 0...Nanoseconds.milliseconds(200))
+        kernel.schedule(after: delay, node: life.node, kind: .fault) { [unowned self] in
+            injector?.storeFailed(node)
+        }
+    }
 
     func writeAcknowledged(by node: Int) { injector?.writeAcknowledged(by: node) }
 
@@ -165,12 +200,8 @@ package final class Run {
         let injector = FaultInjector(plan, self, root.forked("faults"))
         self.injector = injector
         network.hintsWillGo = { [unowned self] life, keys in checkHints(life, keys) }
-        network.rangeWillGo = { [unowned self] life, range in
-            // Slices that are damaged go whole, with rows that came after the damage; a dropped table
-            // is a shorter prefix.
-            guard range.lower.count > RowKey.tablePrefix(TableID(0)).count else { return }
-            history.diskLosses.append((kernel.now, life.node))
-        }
+        network.rangeWillGo = { [unowned self] life, range in rangeWillGo(life, range) }
+        network.storeFailed = { [unowned self] life in storeFailed(life) }
         injector.prepare()
         for node in nodes {
             prepareDisk(of: node, isReplacement: false)
@@ -191,7 +222,9 @@ package final class Run {
             )
         }
         if violations.isEmpty {
-            kernel.run(until: kernel.now + options.settleTime) { isOverLimit }
+            // Who is paused wakes up in its own time.
+            let awake = nodes.compactMap { $0.life?.pausedUntil }.max() ?? 0
+            kernel.run(until: max(kernel.now, awake) + options.settleTime) { isOverLimit }
             probe()
             rest()
             check()
@@ -220,8 +253,12 @@ package final class Run {
         var plan = WorkloadPlan()
         plan.keys = workloadPlan.keys
         plan.clients = nodes.count
-        plan.operations = nodes.count * 8
-        plan.thinkMean = .milliseconds(100)
+        plan.script = [.insert, .read, .read, .insert, .deleteRow, .read, .setCell, .read]
+        if program.features.contains(.scans) { plan.script.insert(.scan, at: 3) }
+        if program.features.contains(.batches) { plan.script.insert(.batch, at: 5) }
+        plan.operations = nodes.count * plan.script.count
+        let mayRefuse = self.plan.classes.contains(.knobs)
+        plan.thinkMean = .milliseconds(mayRefuse ? 300 : 100)
         plan.ownTimestamps = 0
         let first = history.nextID
         let probe = Workload(plan, self, root.forked("probe"), isPinned: true)
@@ -229,10 +266,13 @@ package final class Run {
         // Tiny queues refuse some, which is their right; a node that serves hardly any is broken.
         for node in nodes where violations.isEmpty {
             let own = history.operations[first...].filter { $0.node == node.index }
-            let failed = own.filter { $0.outcome != .done }
-            guard let example = failed.first, failed.count * 2 > own.count else { continue }
+            var failed = own.filter { $0.outcome != .done }
+            if mayRefuse, failed.count * 2 <= own.count { failed.removeAll(where: \.isOverload) }
+            // A connection that broke without a word is found out by the first who uses it.
+            if failed.count == 1, case .unknown = failed[0].outcome { continue }
+            guard let example = failed.first else { continue }
             let text =
-                "\(options.settleTime / 1_000_000_000) s after everything was healed "
+                "\(options.settleTime / 1_000_000_000) s after everything was healed and awake "
                 + "\(failed.count) of \(own.count) requests to node \(node.index) fail: "
                 + HistoryText.line(example, key: nil)
             report(Violation(.clusterServes, text))
@@ -266,7 +306,7 @@ package final class Run {
                 }
                 let prefix = LocalKeys.batchPrefix
                 let range = KeyRange(lower: prefix, upper: KeyRange.successor(of: prefix))
-                if try !store.scanLocal(range, limit: 1).isEmpty {
+                if try !store.scanLocal(range, limit: 1, bytesMax: 1).isEmpty {
                     return "node \(node.index) has logged batches"
                 }
             } catch {
@@ -317,6 +357,7 @@ package final class Run {
     private func check() {
         var checker = HistoryChecker(history, rules)
         checker.checkReads()
+        checker.checkTimes()
         checker.checkFinal(finalRows(), nowSeconds: nowSeconds)
         // What is wrong with the data comes first: that something is left to do may follow from it.
         violations = checker.violations + violations

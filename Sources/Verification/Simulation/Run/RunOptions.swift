@@ -110,6 +110,8 @@ extension MachineSettings {
             acknowledgement = .beforeSync
             syncCost = Nanoseconds.milliseconds(1)...(.milliseconds(80))
         }
+        if options.mutant == .neverSyncs { syncsAsPromised = false }
+        drawsFreely = options.mutant == .unseededRandom
         if options.mutant == .staleCacheFill {
             cacheFault = .installStaleFills
             cacheBytes = 1 << 20
@@ -121,7 +123,7 @@ extension MachineSettings {
 
 extension ClusterShape {
     /// The shape of a run's cluster, drawn.
-    init(_ random: inout SimulatedRandom, features: SubjectFeatures) {
+    init(_ options: RunOptions, features: SubjectFeatures, _ random: inout SimulatedRandom) {
         self.init()
         switch random.below(8) {
         case 0...3: break
@@ -135,5 +137,14 @@ extension ClusterShape {
         sliceCount = random.pick([8, 16, 32])
         tableCount = random.number(in: 1...2)
         gcGraceSeconds = Int32(random.number(in: 20...90))
+        if options.scenario == .sweeping {
+            // Few, as each waits for its turn to be swept.
+            sliceCount = 8
+            gcGraceSeconds = Int32(random.number(in: 2...5))
+        }
+        if options.mutant?.needsFiveNodes == true {
+            datacenters = ["dc1": 5]
+            replicas = ["dc1": 3]
+        }
     }
 }

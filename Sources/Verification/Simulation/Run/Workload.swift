@@ -11,6 +11,8 @@ internal import TokenPlacement
 final class Workload {
     private struct Client {
         var node: Int
+        /// The steps of its script that it began.
+        var steps = 0
         /// What it waits for: bumped when it gives up.
         var attempt = 0
         /// The operation that is under way, and the node that it runs on.
@@ -103,9 +105,9 @@ final class Workload {
         }
         let node = run.nodes[clients[client].node]
         guard let life = node.life, let subject = node.subject else { return }
+        guard let action = nextAction(client) else { return }
         remaining -= 1
         let attempt = clients[client].attempt
-        let action = random.pick(weighted: plan.actions)
         clients[client].open = (nil, node.index)
         let loop = random.pick(life.loops)
         loop.post { [unowned self, unowned subject] in
@@ -116,6 +118,14 @@ final class Workload {
                 subject.port(loop: loop.index)
             )
         }
+    }
+
+    /// What a client does next; nil if its script is done.
+    private func nextAction(_ client: Int) -> WorkloadPlan.Action? {
+        guard !plan.script.isEmpty else { return random.pick(weighted: plan.actions) }
+        guard clients[client].steps < plan.script.count else { return nil }
+        defer { clients[client].steps += 1 }
+        return plan.script[clients[client].steps]
     }
 
     private struct Site {
@@ -196,6 +206,7 @@ final class Workload {
             let skew = clients[site.client].skew
             timestamp =
                 NodeClock.epochSeconds * 1_000_000 + (run.kernel.now + skew) / 1000
+            timestamp -= timestamp % plan.timestampStep
         }
         let id = run.history.nextID
         var rows: [RowWrite] = []
@@ -217,22 +228,69 @@ final class Workload {
             level,
             nowSeconds: nil
         )
-        let definition = run.setup.tables[table]
-        let mutations = rows.map { row in
-            Mutation(
-                table: definition.id,
-                partition: partition(row.key),
-                operand: RowCoding.operand(row, timestamp: timestamp, nowSeconds: port.nowSeconds)
-            )
-        }
-        port.write(mutations, of: definition, at: level, isLogged: isLogged) {
-            [unowned self] result in
+        var parts = [rows]
+        if run.mutant == .splitInsert, !isLogged { parts = Self.split(rows[0]).map { [$0] } }
+        send(
+            parts.map { rows in
+                rows.map { row in
+                    Mutation(
+                        table: run.setup.tables[table].id,
+                        partition: partition(row.key),
+                        operand: RowCoding.operand(
+                            row,
+                            timestamp: timestamp,
+                            nowSeconds: port.nowSeconds
+                        )
+                    )
+                }
+            }[...],
+            Write(id: id, table: table, level: level, isLogged: isLogged),
+            site,
+            port
+        )
+    }
+
+    private struct Write {
+        let id: Int
+        let table: Int
+        let level: ConsistencyLevel
+        let isLogged: Bool
+    }
+
+    /// Sends the parts of a write, one after the other; but for a planted mistake there is one.
+    private func send(
+        _ parts: ArraySlice<[Mutation]>,
+        _ write: Write,
+        _ site: Site,
+        _ port: any ClientPort
+    ) {
+        port.write(
+            parts.first ?? [],
+            of: run.setup.tables[write.table],
+            at: write.level,
+            isLogged: write.isLogged
+        ) { [unowned self] result in
             switch result {
+            case .success where parts.count > 1: send(parts.dropFirst(), write, site, port)
             case .success:
-                end(site, id, .done)
+                end(site, write.id, .done)
                 run.writeAcknowledged(by: site.node)
-            case .failure(let error): end(site, id, failure(error))
+            case .failure(let error): end(site, write.id, failure(error))
             }
+        }
+    }
+
+    /// A row's first cell and its others, as two writes.
+    private static func split(_ row: RowWrite) -> [RowWrite] {
+        guard case .set(let cells, isInsert: true) = row.change, let first = cells.keys.min() else {
+            return [row]
+        }
+        return [cells.filter { $0.key == first }, cells.filter { $0.key != first }].map { cells in
+            RowWrite(
+                key: row.key,
+                change: .set(cells, isInsert: true),
+                expiresAt: row.expiresAt
+            )
         }
     }
 

@@ -17,6 +17,8 @@ package struct WorkloadPlan: Sendable {
     package var keys = 12
     /// How long a client thinks between two operations, on average.
     package var thinkMean: Nanoseconds = .milliseconds(300)
+    /// What every client does in turn; if empty, it draws what it does.
+    package var script: [Action] = []
     /// Operations and their weights.
     package var actions: [(Action, weight: Int)] = [(.insert, 1), (.read, 1)]
     /// Levels of writes and their weights.
@@ -29,6 +31,8 @@ package struct WorkloadPlan: Sendable {
     package var paddingMax = 40
     /// The probability that a client brings a timestamp of its own clock.
     package var ownTimestamps = 0.1
+    /// What clients' own timestamps are multiples of, in microseconds: coarse ones meet.
+    package var timestampStep: Int64 = 1
     /// How far clients' clocks are off at most.
     package var clientSkewMax: Nanoseconds = .milliseconds(500)
     /// Rows of a page of a scan.
@@ -42,7 +46,7 @@ package struct WorkloadPlan: Sendable {
         operations: Int,
         features: SubjectFeatures,
         hasSchemaChanges: Bool,
-        datacenterCount: Int,
+        isSweeping: Bool,
         _ random: inout SimulatedRandom
     ) {
         self.operations = operations
@@ -52,7 +56,8 @@ package struct WorkloadPlan: Sendable {
         timeToLiveMax = random.number(in: 1...20)
         paddingMax = random.pick([0, 40, 400])
         pageRows = random.number(in: 1...8)
-        ownTimestamps = random.pick([0, 0.2])
+        ownTimestamps = random.pick([0, 0.2, 0.7])
+        if ownTimestamps > 0.5 { timestampStep = 100_000 }
         var drawn: [(Action, weight: Int)] = [
             (.insert, 6), (.setCell, random.below(6)), (.deleteCell, random.below(3)),
             (.deleteRow, random.below(4)), (.insertExpiring, random.below(4)), (.read, 10),
@@ -67,6 +72,7 @@ package struct WorkloadPlan: Sendable {
         }
         if hasSchemaChanges, features.contains(.schema) { drawn.append((.schema, 2)) }
         actions = drawn
+        if isSweeping { sweep(&random) }
         guard random.chance(0.5) else { return }
         writeLevels = [(.quorum, 4), (.one, 2), (.all, 1), (.two, 1)]
         readLevels = [(.quorum, 4), (.one, 2), (.all, 1), (.two, 1)]
@@ -74,5 +80,16 @@ package struct WorkloadPlan: Sendable {
             writeLevels += [(.any, 1), (.localQuorum, 2), (.eachQuorum, 1)]
             readLevels += [(.localQuorum, 2), (.localOne, 1)]
         }
+    }
+
+    /// Few keys that are deleted and expire all the time, for long enough that they are swept.
+    private mutating func sweep(_ random: inout SimulatedRandom) {
+        keys = random.number(in: 2...6)
+        thinkMean = .milliseconds(random.number(in: 300...1500))
+        timeToLiveMax = random.number(in: 1...4)
+        actions = [
+            (.insert, 4), (.setCell, 1), (.deleteCell, 3), (.deleteRow, 4), (.insertExpiring, 2),
+            (.read, 10), (.readMany, 2),
+        ]
     }
 }

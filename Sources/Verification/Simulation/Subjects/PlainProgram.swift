@@ -22,7 +22,8 @@ package struct PlainProgram: SubjectProgram {
         _ store: any StoreBackend,
         node: Int,
         setup: ClusterSetup,
-        isReplacement: Bool
+        isReplacement: Bool,
+        survivors: [any StoreBackend]
     ) throws {}
 
     package func makeSubject(_ context: SubjectContext) throws -> any Subject {

@@ -1,0 +1,212 @@
+import Catalog
+import ClusterLog
+import Gossip
+import NodeCore
+import PeerMessages
+import Replication
+import Storage
+import Testing
+import TokenPlacement
+
+/// Slices that cannot be read, as upkeep finds and keeps them.
+struct UpkeepHealthTests {
+    private static let sliceCount = 8
+    private static let table = TableDefinition(
+        id: TableID(1),
+        uuid: NodeID(high: 0, low: 9),
+        keyspace: "ks",
+        name: "t",
+        columns: [
+            ColumnDefinition(id: ColumnID(1), name: "k", type: .blob, kind: .partitionKey),
+            ColumnDefinition(id: ColumnID(2), name: "v", type: .blob, kind: .regular),
+        ]
+    )
+
+    /// Node `a` of two, on what a loop's store holds.
+    private func start(
+        _ loop: FakeLoop,
+        factor: Int,
+        _ records: UpkeepRecords? = nil
+    ) throws -> NodeLogic {
+        let logic = try NodeLogic(
+            node: FakeNode.a,
+            incarnation: Incarnation(clamping: 1),
+            environments: [loop],
+            entries: Self.entries(factor: factor),
+            records: records ?? UpkeepRecords(reading: loop.store),
+            settings: NodeSettings(),
+            scorer: { _ in NoScorer() },
+            models: { _ in NoModels() },
+            hooks: NodeLogic.Hooks()
+        )
+        logic.start()
+        loop.runPools()
+        return logic
+    }
+
+    private static func entries(factor: Int) throws -> [LogEntry] {
+        let nodes = [FakeNode.a, FakeNode.b].enumerated().map { place, id in
+            NodeRecord(
+                id: id,
+                address: "127.0.0.\(place + 1)",
+                nativePort: 9042,
+                internodePort: 7000,
+                location: Location(datacenter: "dc1", rack: "rack1")
+            )
+        }
+        let changes: [ClusterChange] = [
+            .found(
+                Founding(
+                    clusterID: NodeID(high: 7, low: 7),
+                    name: "test",
+                    sliceCount: sliceCount,
+                    expectedNodeCount: 2,
+                    node: nodes[0]
+                )
+            ),
+            .registerNode(nodes[1]),
+            .assignOwners(
+                SliceMap(owners: (0..<sliceCount).map { [FakeNode.a, FakeNode.b][$0 % 2] })
+            ),
+            .createKeyspace(
+                KeyspaceDefinition(name: "ks", replication: .simple(factor: factor))
+            ),
+            .createTable(table),
+        ]
+        var state = ClusterState()
+        return try changes.map { change in
+            let entry = LogEntry(
+                epoch: state.epoch.next,
+                ballot: Ballot(round: 1, node: FakeNode.a),
+                change: change
+            )
+            try state.apply(entry)
+            return entry
+        }
+    }
+
+    private func slice(_ number: Int) -> SliceID { SliceID(Self.table.id, number) }
+
+    private func states(_ logic: NodeLogic) -> [SliceHealth.State?] {
+        let health = logic.loops[0].value.replica.health
+        return (0..<Self.sliceCount).map { health.state(of: slice($0)) }
+    }
+
+    /// Puts a row into each slice.
+    private func fill(_ store: ModelBackend) throws {
+        var writes = StoreWrites()
+        for number in 0..<Self.sliceCount {
+            let partition = FakeNode.partitions(1, in: number)[0]
+            let key = RowKey(
+                table: Self.table.id,
+                token: partition.token,
+                partitionKey: partition.key
+            )
+            writes.merge(FakeNode.row(10), into: key.encoded)
+        }
+        try store.write([writes], synced: true)
+    }
+
+    @Test(arguments: [1, 2])
+    func `nothing of a lost disk is readable, also what had one replica`(factor: Int) throws {
+        let loop = FakeLoop()
+        var records = UpkeepRecords()
+        records.lostDisk = LostDiskDuty()
+        let logic = try start(loop, factor: factor, records)
+        let expected = (0..<Self.sliceCount).map { number -> SliceHealth.State? in
+            factor == 2 || number % 2 == 0 ? .rebuilding : nil
+        }
+        #expect(states(logic) == expected)
+        // It stays so over a restart, and one replica is not asked for what it has not.
+        loop.advance(.seconds(100))
+        loop.runPools()
+        #expect(states(logic) == expected)
+        logic.stop()
+        let again = try start(loop, factor: factor)
+        #expect(states(again) == expected)
+    }
+
+    @Test func `what is damaged is refused, and kept while its other replica is down`() throws {
+        let loop = FakeLoop()
+        try fill(loop.store)
+        let logic = try start(loop, factor: 2)
+        #expect(states(logic) == [SliceHealth.State?](repeating: nil, count: Self.sliceCount))
+        loop.store.damage(RowKey.sliceRange(table: Self.table.id, tokens: FakeNode.tokens(3)))
+        logic.loops[0].value.replica.corruptionFound(
+            Self.table.id,
+            FakeNode.tokens(3).lowerBound,
+            .corruption(StorageError.Fault(operation: "read", path: "disk", message: "damaged"))
+        )
+        loop.runPools()
+        #expect(states(logic)[3] == .damaged)
+        for _ in 0..<10 {
+            loop.advance(.seconds(30))
+            loop.runPools()
+        }
+        #expect(states(logic)[3] == .damaged)
+        #expect(loop.store.isDamaged, "nothing was dropped")
+        logic.stop()
+        let again = try start(loop, factor: 2)
+        #expect(states(again)[3] == .damaged)
+        #expect(states(again).count { $0 != nil } == 1)
+    }
+
+    @Test func `damage that turned out to be none is forgiven`() throws {
+        let loop = FakeLoop()
+        try fill(loop.store)
+        var writes = StoreWrites()
+        let change = SliceHealth.change(to: .damaged, slice(3))
+        writes.apply(change)
+        try loop.store.write([writes], synced: true)
+        let logic = try start(loop, factor: 2)
+        #expect(states(logic) == [SliceHealth.State?](repeating: nil, count: Self.sliceCount))
+    }
+
+    @Test func `a row that cannot be decoded is damage`() throws {
+        let loop = FakeLoop()
+        try fill(loop.store)
+        let partition = FakeNode.partitions(1, in: 5)[0]
+        let key = RowKey(
+            table: Self.table.id,
+            token: partition.token,
+            partitionKey: partition.key
+        )
+        var writes = StoreWrites()
+        writes.merge([99], into: key.encoded)
+        try loop.store.write([writes], synced: true)
+        let logic = try start(loop, factor: 2)
+        var digests: [Result<[RangeDigest], PeerFailure>] = []
+        logic.loops[0].value.replica.digests(
+            RangeDigestRequest(
+                table: Self.table.id,
+                nowSeconds: 1000,
+                ranges: [FakeNode.tokens(5)]
+            )
+        ) { digests.append($0) }
+        loop.runPools()
+        #expect(digests.count == 1)
+        #expect(states(logic)[5] == .damaged)
+    }
+}
+
+private final class NoScorer: RowScorer {
+    func score(
+        _ rows: [[UInt8]?],
+        _ request: ScoreRequest,
+        _ table: TableDefinition,
+        _ model: ModelDefinition,
+        completion: @escaping (Result<ScoreReply, PeerFailure>) -> Void
+    ) {
+        completion(.failure(PeerFailure(code: .modelNotReady, text: "no models here")))
+    }
+}
+
+private final class NoModels: ModelService {
+    func answer(
+        _ message: PeerMessage,
+        from peer: NodeID,
+        reply: @escaping (PeerMessage) -> Void
+    ) {
+        reply(.failed(PeerFailure(code: .modelNotReady, text: "no models here")))
+    }
+}

@@ -1,0 +1,33 @@
+import Simulation
+import Storage
+import Testing
+
+struct DiskTests {
+    private func disk(isModel: Bool) -> any NodeDisk {
+        isModel ? ModelDisk(path: "node", diskReadEvery: 0) : RocksDisk(path: "node", seed: 1)
+    }
+
+    private var writes: StoreWrites {
+        var writes = StoreWrites()
+        writes.putLocal([1], for: [2])
+        return writes
+    }
+
+    @Test(arguments: [true, false], [DiskFault.failedWrite, .failedSync, .full])
+    func `a fault strikes unless it is taken back before`(isModel: Bool, fault: DiskFault) throws {
+        let disk = disk(isModel: isModel)
+        defer { disk.close() }
+        let store = try disk.open()
+        disk.inject(fault)
+        disk.clearFaults()
+        try store.write([writes], synced: true)
+        #expect(try store.readLocal([2]) == [1])
+        disk.inject(fault)
+        #expect(throws: StorageError.self) { try store.write([writes], synced: true) }
+    }
+
+    @Test func `only the model store can be damaged`() {
+        #expect(disk(isModel: true).canBeDamaged)
+        #expect(!disk(isModel: false).canBeDamaged)
+    }
+}
