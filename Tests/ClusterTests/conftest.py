@@ -1,8 +1,10 @@
-"""The clusters of the tests; each is started once and stopped at the end of the session."""
+"""The clusters of the tests; each is started once and stopped when nothing needs it any more."""
 
 from __future__ import annotations
 
 import logging
+import resource
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -14,11 +16,25 @@ from support import Process, Ring
 # The driver tells of each attempt to reach a node that a test has killed.
 logging.getLogger("cassandra").setLevel(logging.ERROR)
 
+# A test opens more connections than a node takes, which are more than many systems allow a process.
+FILES = 1 << 16
 
-@pytest.fixture(scope="session")
-def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ring]]:
-    """Starts a cluster of its own for who asks, with what its configuration has otherwise."""
-    rings: list[Ring] = []
+
+def raise_file_limit() -> None:
+    """Lets this process and the nodes that it starts open as many files as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+raise_file_limit()
+
+
+@contextmanager
+def rings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ring]]:
+    """Gives what starts clusters; in the end all of them are stopped."""
+    started: list[Ring] = []
 
     def start(
         nodes: int,
@@ -27,19 +43,40 @@ def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     ) -> Ring:
         folder: Path = tmp_path_factory.mktemp(f"ring-of-{nodes}-")
         ring = Ring(folder / "cluster", nodes, config, node_config)
-        rings.append(ring)
+        started.append(ring)
         ring.up()
         ring.await_all_alive()
         return ring
 
     yield start
     problems = []
-    for ring in rings:
+    for ring in started:
         try:
             ring.down()
         except Exception as error:  # The others are stopped all the same.
             problems.append(error)
     assert not problems, problems
+
+
+@pytest.fixture(scope="session")
+def new_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ring]]:
+    """Starts a cluster that runs until all tests are done, configured as who asks wants it."""
+    with rings(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def new_module_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ring]]:
+    """Starts a cluster that is stopped behind the module's last test."""
+    with rings(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture()
+def new_own_ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ring]]:
+    """Starts a cluster that is stopped behind the test."""
+    with rings(tmp_path_factory) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +130,7 @@ def processes() -> Iterator[list[Process]]:
     for each in started:
         if each.process.poll() is None:
             each.process.kill()
-            each.process.wait(10)
+            each.wait()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from typing import Any, Callable, TypeVar
 
 from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, Session
+from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
@@ -42,8 +43,16 @@ def build_folder() -> Path:
     return debug if (debug / "martletd").exists() else CHECKOUT / ".build" / "release"
 
 
-def eventually(check: Callable[[], Result], seconds: float = 15.0) -> Result:
-    """Calls until it returns something true; the last error or falsehood fails the test."""
+# Waiting is cheap where all is well, so no test gives up before a busy machine had its time.
+SECONDS_MIN = 120.0
+
+
+def eventually(check: Callable[[], Result], seconds: float = SECONDS_MIN) -> Result:
+    """Calls until it returns something true; the last error or falsehood fails the test.
+
+    It waits `seconds`, but never less than SECONDS_MIN, so it proves no upper bound of a time.
+    """
+    seconds = max(seconds, SECONDS_MIN)
     deadline = time.monotonic() + seconds
     while True:
         problem: object
@@ -92,11 +101,47 @@ def free_port(addresses: int = 5) -> int:
 # Clusters
 
 
+def onnxruntime() -> str:
+    """The library that tools/run-cluster gives its nodes; empty if there is none."""
+    libraries = sorted((CHECKOUT / ".martlet" / "onnxruntime").glob("libonnxruntime.so.*"))
+    return str(libraries[-1]) if libraries else ""
+
+
+def fields_of_tests() -> dict[str, dict[str, Any]]:
+    """What all nodes of the tests have otherwise than the nodes of users.
+
+    An fsync that takes seconds, or a core that others hold, must fail no test that is about
+    something else, so they wait long. Nor do they repair what nobody asked them to: it would take
+    cores from the tests.
+    """
+    return {
+        "timeouts": {
+            "read_ms": 20_000,
+            "write_ms": 15_000,
+            "score_ms": 20_000,
+            "schema_ms": 30_000,
+        },
+        "repair": {"automatic": False},
+        "scoring": {"onnxruntime": onnxruntime(), "time_limit_ms": 20_000},
+    }
+
+
+def merged(*several: dict[str, Any]) -> dict[str, Any]:
+    """Fields of node.yaml over those before them, section by section."""
+    result: dict[str, Any] = {}
+    for fields in several:
+        for name, value in fields.items():
+            before = result.get(name)
+            is_section = isinstance(before, dict) and isinstance(value, dict)
+            result[name] = {**before, **value} if is_section else value
+    return result
+
+
 class Ring:
     """A cluster of real nodes, started and stopped by tools/run-cluster; nodes count from 1.
 
-    `config` has fields of node.yaml that differ from run-cluster's, for all nodes; `node_config`
-    has those of single nodes.
+    `config` has fields of node.yaml that differ from run-cluster's and from `fields_of_tests`, for
+    all nodes; `node_config` has those of single nodes.
     """
 
     def __init__(
@@ -112,11 +157,11 @@ class Ring:
         self.internode_port = free_port()
         self._clusters: list[Cluster] = []
         self._fields = {
-            node: {**(config or {}), **(node_config or {}).get(node, {})}
+            node: merged(fields_of_tests(), config or {}, (node_config or {}).get(node, {}))
             for node in range(1, nodes + 1)
         }
 
-    def _execute(self, *arguments: str, seconds: float = 90) -> tuple[int, str]:
+    def _execute(self, *arguments: str, seconds: float = 700) -> tuple[int, str]:
         command = [str(RUN_CLUSTER), *arguments, "--data", str(self.data)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
         return done.returncode, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
@@ -161,7 +206,7 @@ class Ring:
         """Kills nodes with -9, all at the same time."""
         commands = [[str(RUN_CLUSTER), "kill", str(n), "--data", str(self.data)] for n in nodes]
         running = [subprocess.Popen(each, stdout=subprocess.DEVNULL) for each in commands]
-        assert [each.wait(30) for each in running] == [0] * len(nodes)
+        assert [each.wait(120) for each in running] == [0] * len(nodes)
 
     def start(self, *nodes: int, options: tuple[str, ...] = ()) -> None:
         """Starts nodes, with options of martletd beside those of run-cluster."""
@@ -170,12 +215,18 @@ class Ring:
             self._run("start", str(node))
             self._prepare_launch(node)
 
-    def start_fails(self, node: int) -> str:
+    def start_fails(self, node: int, options: tuple[str, ...] = ()) -> str:
         """Starts a node that must stop by itself; returns what it said this time."""
         before = len(self.log(node))
+        self._prepare_launch(node, options)
         code, output = self._execute("start", str(node))
+        self._prepare_launch(node)
         assert code != 0, output
         return self.log(node)[before:]
+
+    def seed(self, node: int, other: int) -> None:
+        """Has a node ask another one for the cluster at its next starts."""
+        self._fields[node]["seeds"] = [f"{self.address(other)}:{self.internode_port}"]
 
     def lose_disk(self, node: int) -> None:
         """Deletes the data of a node that does not run."""
@@ -211,7 +262,7 @@ class Ring:
     def addresses(self) -> list[str]:
         return [self.address(node) for node in range(1, self.nodes + 1)]
 
-    def cluster(self, *nodes: int, timeout: float = 15.0) -> Cluster:
+    def cluster(self, *nodes: int, timeout: float = 60.0) -> Cluster:
         """A driver's cluster; with nodes given it asks only these. It never repeats a request."""
         points = [self.address(node) for node in nodes] or self.addresses
         policy = (
@@ -231,13 +282,14 @@ class Ring:
             protocol_version=4,
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             reconnection_policy=ConstantReconnectionPolicy(0.25, max_attempts=None),
-            connect_timeout=10,
+            connect_timeout=60,
+            control_connection_timeout=60,
             idle_heartbeat_interval=5,
         )
         self._clusters.append(cluster)
         return cluster
 
-    def connect(self, *nodes: int, timeout: float = 15.0) -> Session:
+    def connect(self, *nodes: int, timeout: float = 60.0) -> Session:
         """A session; with nodes given it asks only these."""
         return self.cluster(*nodes, timeout=timeout).connect()
 
@@ -253,7 +305,7 @@ class Ring:
                         return False
             return True
 
-        eventually(everyone_sees_everyone, 30)
+        eventually(everyone_sees_everyone)
 
     def disconnect(self) -> None:
         """Closes the sessions that this object made."""
@@ -288,7 +340,7 @@ class Process:
     def log(self) -> str:
         return self.log_file.read_text()
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = 120) -> int:
         return self.process.wait(seconds)
 
     def stop(self) -> int:
@@ -310,10 +362,10 @@ def configuration(data: Path, port: int, internode: int, **extra: str) -> str:
 
 def serves(port: int) -> bool:
     try:
-        with RawClient("127.0.0.1", port, seconds=2) as client:
+        with RawClient("127.0.0.1", port, seconds=10) as client:
             client.start()
             return True
-    except OSError:
+    except (OSError, Closed):
         return False
 
 
@@ -336,6 +388,26 @@ def create_keyspace(session: Session, name: str, factor: int = 3) -> None:
         f"CREATE KEYSPACE {name} WITH replication = "
         f"{{'class': 'NetworkTopologyStrategy', 'datacenter1': {factor}}}"
     )
+
+
+def write_all(
+    session: Session, statement: Any, rows: list[tuple], concurrency: int = 64, tries: int = 5
+) -> None:
+    """Executes a statement with each of these values; what fails is tried again, some times.
+
+    For tests that are about something else than a write that fails.
+    """
+    left = list(rows)
+    for attempt in range(tries):
+        time.sleep(attempt)
+        done = execute_concurrent_with_args(
+            session, statement, left, concurrency=concurrency, raise_on_first_error=False
+        )
+        failed = [(row, result) for row, (success, result) in zip(left, done) if not success]
+        if not failed:
+            return
+        left = [row for row, _ in failed]
+    raise failed[0][1]
 
 
 # Load
@@ -373,7 +445,7 @@ class WriteLoad:
     def __exit__(self, *error: object) -> None:
         self._stopped.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(120)
         assert not any(thread.is_alive() for thread in self._threads), "the load hangs"
 
     def _work(self, keys: range) -> None:
@@ -405,10 +477,10 @@ class WriteLoad:
             self.refusals += 1
             return None
 
-    def await_progress(self, count: int, seconds: float = 20.0) -> None:
+    def await_progress(self, count: int) -> None:
         """Returns after at least that many further acknowledgements or overwrites."""
         before = sum(list(self.acknowledged.values()))
-        eventually(lambda: sum(list(self.acknowledged.values())) >= before + count, seconds)
+        eventually(lambda: sum(list(self.acknowledged.values())) >= before + count)
 
     def lost(self, session: Session, consistency: int) -> list[str]:
         """Acknowledged writes that a read at a level does not show."""
@@ -482,7 +554,7 @@ def execute_body(statement: bytes, values: list[bytes | None], consistency: int 
 class RawClient:
     """A connection that sends whatever it is told to."""
 
-    def __init__(self, address: str, port: int, seconds: float = 10.0) -> None:
+    def __init__(self, address: str, port: int, seconds: float = 60.0) -> None:
         self.socket = socket.create_connection((address, port), seconds)
 
     def __enter__(self) -> RawClient:

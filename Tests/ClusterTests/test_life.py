@@ -28,7 +28,7 @@ def test_an_empty_node_never_founds_a_cluster(tmp_path: Path, processes: list[Pr
     text = configuration(tmp_path / "data", port, internode, seeds=f'["127.0.0.1:{nobody}"]')
     node = Process(tmp_path, text)
     processes.append(node)
-    eventually(lambda: f"127.0.0.1:{nobody}" in node.log and "not joined" in node.log, 15)
+    eventually(lambda: f"127.0.0.1:{nobody}" in node.log and "not joined" in node.log)
     assert node.process.poll() is None
     assert not serves(port)
     assert "founded" not in node.log
@@ -49,12 +49,12 @@ def test_a_node_never_joins_another_cluster(
     data = tmp_path / "data"
     founder = Process(tmp_path, configuration(data, port, internode), "--bootstrap")
     processes.append(founder)
-    eventually(lambda: serves(port), 15)
+    eventually(lambda: serves(port))
     assert founder.stop() == 0
     seed = f'["127.0.0.1:{three.internode_port}"]'
     other = Process(tmp_path, configuration(data, port, internode, seeds=seed))
     processes.append(other)
-    eventually(lambda: serves(port), 15)
+    eventually(lambda: serves(port))
     with RawClient("127.0.0.1", port) as client:
         client.start()
         own = client.query("SELECT cluster_id FROM system_martlet.cluster").body[-16:]
@@ -69,8 +69,8 @@ def test_sigterm_stops_cleanly_and_the_data_stays(tmp_path: Path, processes: lis
     text = configuration(tmp_path / "data", port, internode)
     first = Process(tmp_path, text, "--bootstrap")
     processes.append(first)
-    eventually(lambda: serves(port), 15)
-    idle = socket.create_connection(("127.0.0.1", port), 5)
+    eventually(lambda: serves(port))
+    idle = socket.create_connection(("127.0.0.1", port), 30)
     with RawClient("127.0.0.1", port) as client:
         client.start()
         for statement in (
@@ -82,13 +82,13 @@ def test_sigterm_stops_cleanly_and_the_data_stays(tmp_path: Path, processes: lis
             client.query(statement)
         began = time.monotonic()
         assert first.stop() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
     idle.close()
     assert "stopped" in first.log.splitlines()[-1]
     # --bootstrap again does not found a second cluster over the first.
     second = Process(tmp_path, text, "--bootstrap")
     processes.append(second)
-    eventually(lambda: serves(port), 15)
+    eventually(lambda: serves(port))
     with RawClient("127.0.0.1", port) as client:
         client.start()
         assert b"kept over the restart" in client.query("SELECT v FROM s.t WHERE k = 1").body
@@ -103,7 +103,7 @@ def test_a_second_process_on_the_same_data_fails_with_one_line(
     data = tmp_path / "data"
     first = Process(tmp_path / "one", configuration(data, port, internode), "--bootstrap")
     processes.append(first)
-    eventually(lambda: serves(port), 15)
+    eventually(lambda: serves(port))
     second = Process(tmp_path / "two", configuration(data, free_port(), free_port()))
     processes.append(second)
     assert second.wait() != 0
@@ -153,7 +153,7 @@ def test_a_broken_configuration_is_an_error(tmp_path: Path, processes: list[Proc
 def test_a_missing_configuration_is_an_error(tmp_path: Path):
     done = subprocess.run(
         [str(build_folder() / "martletd"), "--config", str(tmp_path / "none.yaml")],
-        capture_output=True, text=True, timeout=20,
+        capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode > 0 and "none.yaml" in done.stderr
 
@@ -167,6 +167,6 @@ def test_a_library_that_cannot_be_opened_is_said(
     )
     node = Process(tmp_path, text, "--bootstrap")
     processes.append(node)
-    eventually(lambda: serves(port), 15)
+    eventually(lambda: serves(port))
     # Whether another one was found in the usual places depends on the machine.
     assert "no-such-library" in node.log, node.log

@@ -21,7 +21,7 @@ def run(*command: str | Path, code: int = 0) -> str:
         [str(word) for word in command],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
         cwd=CHECKOUT,
     )

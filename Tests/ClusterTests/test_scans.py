@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from cassandra import ConsistencyLevel, InvalidRequest
 from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.metadata import Murmur3Token
 from cassandra.query import SimpleStatement
 
@@ -24,6 +23,7 @@ from support import (
     long_string,
     rows_at,
     run_at,
+    write_all,
 )
 
 QUORUM, ALL, ONE = ConsistencyLevel.QUORUM, ConsistencyLevel.ALL, ConsistencyLevel.ONE
@@ -42,8 +42,7 @@ def fill(session: Session, table: str, keys: Any, level: int = ALL) -> None:
     insert = session.prepare(f"INSERT INTO {table} (k, v, bucket) VALUES (?, ?, ?)")
     insert.consistency_level = level
     rows = [(key, f"row {key}", key % 10) for key in keys]
-    done = execute_concurrent_with_args(session, insert, rows, concurrency=64)
-    assert all(success for success, _ in done)
+    write_all(session, insert, rows)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +94,32 @@ def test_every_row_comes_exactly_once_in_token_order(
     assert all(row == (row.k, row.k % 10, f"row {row.k}") for page in found for row in page)
 
 
+def test_a_page_ends_by_the_bytes_of_its_frame(session: Session):
+    """A column that is asked for several times counts as often."""
+    session.execute("CREATE TABLE scan.wide (k int PRIMARY KEY, v blob)")
+    insert = session.prepare("INSERT INTO scan.wide (k, v) VALUES (?, ?)")
+    insert.consistency_level = QUORUM
+    for key in range(8):
+        session.execute(insert, (key, bytes([key]) * (1 << 20)))
+    found = pages(session, "SELECT k, v AS a, v AS b, v AS c FROM scan.wide", 100)
+    assert keys_of(found) == sorted(range(8), key=token)
+    # 8 MiB, and the row that exceeds them.
+    assert max(len(page) for page in found) == 3, [len(page) for page in found]
+    assert all(row.a == row.b == row.c == bytes([row.k]) * (1 << 20) for row in sum(found, []))
+
+
+def test_an_answer_that_is_too_long_is_an_error_and_is_not_made(session: Session):
+    session.execute("CREATE TABLE scan.long (k int PRIMARY KEY, v blob)")
+    insert = session.prepare("INSERT INTO scan.long (k, v) VALUES (?, ?)")
+    insert.consistency_level = QUORUM
+    session.execute(insert, (1, bytes(2 << 20)))
+    outputs = ", ".join(f"v AS v{number}" for number in range(200))
+    for query in (f"SELECT {outputs} FROM scan.long WHERE k = 1", f"SELECT {outputs} FROM scan.long"):
+        with pytest.raises(InvalidRequest, match="answer is too long"):
+            session.execute(query)
+    assert session.execute("SELECT v FROM scan.long WHERE k = 1").one().v == bytes(2 << 20)
+
+
 @pytest.mark.parametrize("level", [ONE, QUORUM, ALL], ids=["ONE", "QUORUM", "ALL"])
 def test_each_node_scans_the_whole_ring(three: Ring, session: Session, level: int):
     for node in (1, 2, 3):
@@ -138,7 +163,7 @@ def test_rows_that_are_deleted_or_changed_between_pages(three: Ring, session: Se
     first = [row.k for row in result.current_rows]
     delete = session.prepare("DELETE FROM scan.holes WHERE k = ?")
     gone = [key for key in range(1000) if key % 10]
-    execute_concurrent_with_args(session, delete, [(key,) for key in gone], concurrency=64)
+    write_all(session, delete, [(key,) for key in gone])
     rest = []
     while result.has_more_pages:
         result.fetch_next_page()
@@ -321,7 +346,7 @@ def test_paging_goes_on_after_a_node_was_killed(hurt: Ring):
 
     def next_page(session: Session, state: bytes) -> Any:
         """The page behind a state; it may time out until the death is known."""
-        return eventually(lambda: session.execute(statement, paging_state=state), 15)
+        return eventually(lambda: session.execute(statement, paging_state=state))
 
     for _ in range(4):
         result = next_page(through, result.paging_state)
@@ -355,7 +380,7 @@ def test_a_scan_at_quorum_sees_what_a_replica_missed(forgetful: Ring):
             run_at(through, QUORUM, delete.query_string, key + 50)
         return True
 
-    eventually(all_written, 20)
+    eventually(all_written)
     forgetful.start(5)
     forgetful.await_all_alive()
     expected = [

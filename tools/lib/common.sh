@@ -52,6 +52,17 @@ logged() {
     fi
 }
 
+# Runs a command up to three times, as logged does: a server or a lock may be in the way for a while.
+# Usage: persistently NAME COMMAND...
+persistently() {
+    local attempt
+    for attempt in 1 2 3; do
+        if logged "$@"; then return 0; fi
+        [ "$attempt" = 3 ] || sleep $((5 * attempt))
+    done
+    return 1
+}
+
 # Asks a yes-or-no question; a missing terminal counts as no.
 confirmed() {
     local answer
@@ -68,6 +79,8 @@ installed() {
 # Installs the system packages that are missing, after a question where sudo is needed.
 install_system_packages() {
     local package missing=() sudo=()
+    # A mirror may be slow, and another program may hold the lock of dpkg.
+    local patience=(-o Acquire::Retries=5 -o DPkg::Lock::Timeout=300)
     command -v apt-get >/dev/null ||
         fail "this is not Debian (no apt-get): install RocksDB 7 or later, snappy and Python 3.11 with
   their headers by your system's own means; Debian 12 is what Martlet is tested on"
@@ -91,10 +104,10 @@ install_system_packages() {
     say "Installing Debian packages: ${missing[*]}"
     # The password is asked for here, not behind the log.
     [ ${#sudo[@]} -eq 0 ] || sudo --validate
-    logged apt-update "${sudo[@]}" apt-get update ||
+    persistently apt-update "${sudo[@]}" apt-get "${patience[@]}" update ||
         say "apt-get update failed; trying with the lists that are there"
-    logged apt-install "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install --yes --no-install-recommends "${missing[@]}" ||
+    persistently apt-install "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get "${patience[@]}" install --yes --no-install-recommends "${missing[@]}" ||
         fail "apt-get could not install ${missing[*]}"
 }
 
@@ -113,14 +126,20 @@ install_python_packages() {
     for file in "$@"; do
         arguments+=(--requirement "$file")
     done
-    logged pip "$venv/bin/python" -m pip --disable-pip-version-check install "${arguments[@]}" ||
+    persistently pip "$venv/bin/python" -m pip --disable-pip-version-check install --retries 10 \
+        "${arguments[@]}" ||
         fail "pip could not install the packages of $*"
     printf '%s\n' "$wanted" >>"$stamp"
 }
 
 install_onnxruntime() {
-    MARTLET_PYTHON=$venv/bin/python "$checkout/tools/install-onnxruntime" --dir "$onnxruntime_dir" ||
-        fail "ONNX Runtime could not be installed; what was wrong stands above"
+    local attempt
+    for attempt in 1 2 3; do
+        if PIP_RETRIES=10 MARTLET_PYTHON=$venv/bin/python \
+            "$checkout/tools/install-onnxruntime" --dir "$onnxruntime_dir"; then return 0; fi
+        [ "$attempt" = 3 ] || sleep $((5 * attempt))
+    done
+    fail "ONNX Runtime could not be installed; what was wrong stands above"
 }
 
 # Ends with a plain line unless Swift is there and new enough.

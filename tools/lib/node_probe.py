@@ -19,7 +19,7 @@ import socket
 import struct
 import sys
 
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 10.0
 # A peers table of 50 nodes with 1,024 tokens each is about 1 MB.
 BODY_BYTES_MAX = 16 << 20
 

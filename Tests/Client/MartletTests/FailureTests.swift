@@ -113,7 +113,7 @@ struct FailureTests {
         let server = try await FakeServer.start { request, _ in
             if case .query("INSERT a", _) = request { .silence } else { nil }
         }
-        let client = try await connect(server) { $0.requestTimeout = .milliseconds(100) }
+        let client = try await connect(server) { $0.requestTimeout = .seconds(2) }
         let error = try await martletError { try await client.execute("INSERT a") }
         #expect(error.code == .requestTimedOut)
         #expect(error.outcome == .unknown)
@@ -130,7 +130,7 @@ struct FailureTests {
         let client = try await connect(server) {
             $0.requestsInFlightMax = 2
             $0.requestsQueuedMax = 3
-            $0.requestTimeout = .milliseconds(300)
+            $0.requestTimeout = .seconds(5)
         }
         let errors = await withTaskGroup(of: MartletError?.self) { group in
             for _ in 0..<9 {

@@ -35,9 +35,9 @@ func martletError(
     return try #require(error, sourceLocation: sourceLocation)
 }
 
-/// Waits until a condition holds; a few seconds at most.
+/// Waits until a condition holds; about half a minute at most, as other tests may hold the cores.
 func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-    for _ in 0..<500 {
+    for _ in 0..<3000 {
         if try await condition() { return true }
         try await Task.sleep(for: .milliseconds(10))
     }

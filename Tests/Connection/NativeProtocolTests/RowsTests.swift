@@ -56,6 +56,31 @@ struct RowsTests {
         }
     }
 
+    @Test func `a writer keeps no cell behind its limit, and says so`() {
+        func writer(_ byteCountMax: Int) -> RowsWriter {
+            RowsWriter(
+                stream: 1,
+                metadata: RowsMetadata(columnCount: 1),
+                rowsByteCapacity: 1 << 40,
+                byteCountMax: byteCountMax
+            )
+        }
+        let empty = writer(1000).byteCount
+        var exact = writer(empty + 4 + 100 + 4)
+        exact.appendCell([UInt8](repeating: 7, count: 100))
+        exact.appendNull()
+        #expect(!exact.isOverLimit)
+        #expect(exact.rowCount == 2)
+        #expect(exact.byteCount == empty + 108)
+        exact.appendNull()
+        #expect(exact.isOverLimit)
+        var small = writer(empty + 4 + 99)
+        for _ in 0..<1000 { small.appendCell([UInt8](repeating: 7, count: 100)) }
+        small.appendNull()
+        #expect(small.isOverLimit)
+        #expect(small.byteCount == empty, "not even a small cell behind one that was left out")
+    }
+
     @Test func `every type survives both ways`() throws {
         let metadata = RowsMetadata(columns: Samples.columns)
         let bytes = RowsWriter(stream: 1, metadata: metadata).finish()

@@ -323,6 +323,27 @@ struct NativeServerTests {
         }
     }
 
+    @Test func `a request is answered once, whatever its executor does`() async throws {
+        try await TestServer.run { server in
+            let client = try await TestClient.ready(server)
+            try await client.query("twice", 1)
+            #expect(try await client.responses(2).last?.response == .void)
+            try await client.query("keyspace", 1)
+            #expect(try await client.responses(3).last?.response == .setKeyspace(""))
+        }
+    }
+
+    @Test func `an executor is told when its client is gone`() async throws {
+        try await TestServer.run { server in
+            let client = try await TestClient.ready(server)
+            try await client.query("wait", 1)
+            #expect(try await eventually { try await server.executedCount == 1 })
+            #expect(try await !server.isSessionClosed)
+            try await client.close()
+            #expect(try await eventually { try await server.isSessionClosed })
+        }
+    }
+
     @Test func `an answer over the limit becomes an error on its stream`() async throws {
         var configuration = NativeServerConfiguration()
         configuration.responseBytesMax = 1000

@@ -7,9 +7,12 @@ import NativeServer
 /// Answers queries by their text, and keeps those that shall wait.
 final class FakeExecutor: RequestExecutor {
     private(set) var executedCount = 0
+    /// The session of the last request.
+    private(set) var session: Session?
     private var waiting: [(stream: Int16, respond: ([UInt8]) -> Void)] = []
 
     /// - `wait`: no answer until ``release()``.
+    /// - `twice`: VOID, and an error behind it.
     /// - `big N`: a frame with a body of N bytes.
     /// - `use K`: sets the session's keyspace.
     /// - `keyspace`: the session's keyspace.
@@ -20,6 +23,7 @@ final class FakeExecutor: RequestExecutor {
         respond: @escaping ([UInt8]) -> Void
     ) {
         executedCount += 1
+        self.session = session
         guard case .query(let text, _) = request.request else {
             respond(Response.void.encode(stream: request.stream))
             return
@@ -27,6 +31,9 @@ final class FakeExecutor: RequestExecutor {
         let words = text.split(separator: " ")
         switch words.first {
         case "wait": waiting.append((request.stream, respond))
+        case "twice":
+            respond(Response.void.encode(stream: request.stream))
+            respond(Response.error(ErrorResponse(.serverError, "")).encode(stream: request.stream))
         case "big": respond(Self.frame(request.stream, bodyCount: Int(words[1]) ?? 4))
         case "use":
             session.keyspace = String(words[1])
@@ -108,6 +115,14 @@ struct TestServer: Sendable {
         get async throws {
             let executor = executor
             return try await group.next().submit { executor.value.executedCount }.get()
+        }
+    }
+
+    /// Whether the connection of the last request is gone, as its executor sees it.
+    var isSessionClosed: Bool {
+        get async throws {
+            let executor = executor
+            return try await group.next().submit { executor.value.session?.isClosed == true }.get()
         }
     }
 

