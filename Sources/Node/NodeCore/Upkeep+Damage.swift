@@ -275,18 +275,21 @@ extension Upkeep {
 
     /// Drops what is left of slices; then they take writes again, and wait for their rows.
     ///
-    /// Nothing is dropped once one of them takes writes again: another drop was there first.
+    /// Nothing is dropped once one of them takes writes again, or while another drop is under way that
+    /// may let them: what came meanwhile would go with it.
     private func purge(_ slices: [SliceID], _ range: KeyRange) {
         let waiting = slices.filter { health.state(of: $0) == .purging }
-        guard waiting.count == slices.count else {
+        guard waiting.count == slices.count, dropping.isDisjoint(with: slices) else {
             for slice in waiting { lookAgain(slice) }
             return
         }
+        dropping.formUnion(slices)
         var writes = StoreWrites()
         writes.drop(range: range)
         replica.submit(writes) { [weak self] result in
             guard let self else { return }
             guard case .success = result else {
+                dropping.subtract(slices)
                 if case .failure(let failure) = result {
                     environment.log(.error, "damaged slices cannot be dropped yet: \(failure)")
                 }
@@ -295,10 +298,13 @@ extension Upkeep {
                 }
                 return
             }
+            let dropped = slices
             let slices = slices.filter { health.state(of: $0) == .purging }
             persist(slices.map { SliceHealth.change(to: .rebuilding, $0) }) {
                 [weak self] isWritten in
-                guard let self, isWritten else { return }
+                guard let self else { return }
+                dropping.subtract(dropped)
+                guard isWritten else { return }
                 for slice in slices where health.state(of: slice) == .purging {
                     health.set(.rebuilding, slice)
                 }

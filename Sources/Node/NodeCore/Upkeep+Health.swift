@@ -1,5 +1,6 @@
 internal import Catalog
 internal import Coordination
+internal import PeerMessages
 internal import Replication
 internal import Storage
 internal import TokenPlacement
@@ -39,16 +40,18 @@ extension Upkeep {
         let slices = duty.tablesSeen(tables, on: node)
         guard duty.value != lostDisk?.value else { return }
         lostDisk = duty
+        // What says that they are marked comes last: a crash before it only marks them once more.
         let changes =
-            [LocalChange(key: LocalKeys.lostDisk, value: duty.value)]
-            + slices.compactMap { health.set(.rebuilding, $0) }
+            slices.compactMap { health.set(.rebuilding, $0) }
             + slices.compactMap { ledger.forgetRepair(of: $0) }
+            + [LocalChange(key: LocalKeys.lostDisk, value: duty.value)]
         healthChanged(health)
         environment.log(
             .notice,
             "\(slices.count) slices are rebuilt from their replicas: this node's disk was lost"
         )
-        persist(changes) { _ in }
+        dutiesUnderWay += 1
+        persist(changes) { [weak self] _ in self?.dutiesUnderWay -= 1 }
     }
 
     /// Says once of each table what is lost for good.
@@ -77,7 +80,8 @@ extension Upkeep {
     /// The node that decides has all of it. If that is this one, what it decided and lost is with
     /// any of the others.
     func lostDiskRound() {
-        guard var duty = lostDisk, view.state.slices != nil, !faults.contains(.wipedNodeAnswers)
+        guard var duty = lostDisk, view.state.slices != nil, dutiesUnderWay == 0,
+            !faults.contains(.wipedNodeAnswers)
         else { return }
         let others = view.state.nodes.keys.filter { $0 != node }
         let founder = view.state.founder
@@ -120,12 +124,42 @@ extension Upkeep {
         }
     }
 
-    /// Makes changes of the node's own keys last.
+    /// The most changes of one write: a part of what the writer's queue takes.
+    private static let changesMax = 4096
+
+    /// Makes changes of the node's own keys last, however many they are, one call behind the other:
+    /// what is written late must not come over what is newer.
+    ///
+    /// A full queue is waited for; false says that the store has failed, or that the node ends.
     func persist(_ changes: [LocalChange], _ completion: @escaping (Bool) -> Void) {
+        persisting.append((changes[...], completion))
+        if persisting.count == 1 { persistNext() }
+    }
+
+    private func persistNext() {
+        guard let (changes, completion) = persisting.first else { return }
+        let part = changes.prefix(Self.changesMax)
         var writes = StoreWrites()
-        for change in changes { writes.apply(change) }
-        replica.submit(writes) { result in
-            if case .success = result { completion(true) } else { completion(false) }
+        for change in part { writes.apply(change) }
+        replica.submit(writes) { [weak self] result in
+            guard let self, !isStopped else { return }
+            switch result {
+            case .success where part.count < changes.count:
+                persisting[0].changes = changes.dropFirst(part.count)
+                persistNext()
+            case .success:
+                persisting.removeFirst()
+                persistNext()
+                completion(true)
+            case .failure(let failure) where failure.code == .overloaded:
+                _ = environment.schedule(after: settings.interval) { [weak self] in
+                    self?.persistNext()
+                }
+            case .failure:
+                persisting.removeFirst()
+                persistNext()
+                completion(false)
+            }
         }
     }
 }

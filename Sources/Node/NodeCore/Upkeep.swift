@@ -33,10 +33,16 @@ package final class Upkeep {
     var health = SliceHealth()
     /// What is owed because the disk was lost; nil: nothing.
     var lostDisk: LostDiskDuty?
+    /// The writes of that which are not on disk yet.
+    var dutiesUnderWay = 0
+    /// Changes of the node's own keys that are on their way to the disk, in their order.
+    var persisting: [(changes: ArraySlice<LocalChange>, completion: (Bool) -> Void)] = []
     /// The tables of which it was said that slices are lost for good.
     var toldLost: Set<TableID> = []
     /// The slices that seem damaged, and whether one of them is looked through now.
     var suspects: Set<SliceID> = []
+    /// The slices whose rows are being dropped.
+    var dropping: Set<SliceID> = []
     var isLookingThrough = false
     /// The slices that are damaged and have no other replica.
     var lostCauses: Set<SliceID> = []
