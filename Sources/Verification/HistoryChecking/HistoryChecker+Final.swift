@@ -1,3 +1,5 @@
+internal import Catalog
+
 /// What a replica holds of a row in the end.
 package struct FinalReplica: Hashable, Sendable {
     /// The node.
@@ -95,6 +97,8 @@ extension HistoryChecker {
         let known = Set(finalRows.map { CellName(table: $0.table, key: $0.key, column: -1) })
         let present = Set(finals.values.compactMap { cells.origin(of: $0)?.write.operation })
         for operation in history.operations {
+            // At ANY the rest may stand in hints only, which may expire.
+            if operation.level == .any, !rules.anyArrives { continue }
             guard case .write(let rows, let timestamp, isLogged: true) = operation.request,
                 seen.contains(operation.id) || present.contains(operation.id)
             else { continue }

@@ -296,6 +296,9 @@ final class FaultInjector {
     }
 
     private func lose(_ node: SimulatedNode) {
+        // What only the disk of the one that decides had is decided anew: a known limit (docs/plan.md).
+        let decides = run.setup.state.founder == node.id
+        guard !decides || !plan.classes.contains(.schema) else { return }
         losses += 1
         run.history.diskLosses.append((run.kernel.now, node.index))
         if random.chance(0.5) || !node.disk.canBeDamaged {

@@ -21,7 +21,7 @@ extension CheckingRules {
         times = limits.times
         times?.sliceCount = shape.sliceCount
         if plan.classes.contains(.slowness) {
-            times?.slack = .seconds(10)
+            times?.slack = .seconds(15)
             times?.hintSlack = .seconds(40)
         }
     }
