@@ -224,10 +224,6 @@ class Ring:
         assert code != 0, output
         return self.log(node)[before:]
 
-    def seed(self, node: int, other: int) -> None:
-        """Has a node ask another one for the cluster at its next starts."""
-        self._fields[node]["seeds"] = [f"{self.address(other)}:{self.internode_port}"]
-
     def lose_disk(self, node: int) -> None:
         """Deletes the data of a node that does not run."""
         shutil.rmtree(self.data / f"node{node}" / "data")

@@ -25,12 +25,14 @@ struct LostDisk {
     /// - Throws: ``NodeStartError`` if no seed answers, none knows a node at this address, or it is the
     ///   one that decides and not all others answer.
     func restore(_ store: RocksStore, _ eventLoop: any EventLoop) async throws {
-        // An id alone is that of a start without --rebuild, which no cluster took in.
         let logRange = KeyRange(
             lower: LocalKeys.logPrefix,
             upper: KeyRange.successor(of: LocalKeys.logPrefix)
         )
-        guard try store.scanLocal(logRange, limit: 1, bytesMax: .max).isEmpty else {
+        let stored = try store.scanLocal(logRange, limit: .max, bytesMax: .max)
+        // An id that the log does not know is that of a start without --rebuild, which the cluster
+        // refused: it stands for nothing.
+        if let id = try store.readLocal(LocalKeys.nodeID), try Self.knows(stored.map(\.value), id) {
             logger.notice("--rebuild is ignored: this node has its disk")
             return
         }
@@ -76,11 +78,19 @@ struct LostDisk {
         var writes = StoreWrites()
         writes.putLocal(record.id.bytes, for: LocalKeys.nodeID)
         writes.putLocal([1], for: LocalKeys.lostDisk)
+        for (key, _) in stored.dropFirst(entries.count) { writes.deleteLocal(key) }
         for entry in entries {
             writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
         }
         try store.commit(writes)
         logger.notice("this is node \(record.id) again; its rows come from the other replicas")
+    }
+
+    /// Whether a log has registered a node.
+    private static func knows(_ log: [[UInt8]], _ id: [UInt8]) throws -> Bool {
+        var state = ClusterState()
+        for value in log { try state.apply(try LogEntry(decoding: value)) }
+        return state.nodes.keys.contains { $0.bytes == id }
     }
 
     /// What some nodes say of the cluster's log.
