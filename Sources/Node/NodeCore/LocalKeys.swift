@@ -7,6 +7,8 @@ package enum LocalKeys {
     package static let nodeID = Array("node/id".utf8)
     /// There while tables may appear whose rows were lost with this node's disk: `LostDiskDuty`.
     package static let lostDisk = Array("node/lost-disk".utf8)
+    /// There while not all slices have the marks that make up for hints that were lost: `LostHints`.
+    package static let lostHints = Array("node/lost-hints".utf8)
     /// What the keys of log entries begin with.
     package static let logPrefix = Array("log/".utf8)
     /// What the keys of logged batches begin with.

@@ -98,7 +98,13 @@ extension Upkeep {
                     )
                 }
             case .failure(let error):
-                environment.log(.error, "the hints for node \(node) cannot be read: \(error)")
+                environment.log(
+                    .error,
+                    """
+                    the hints for node \(node) cannot be read; if they are damaged, start this node \
+                    again: it drops them then, and repairs all slices to make up for them: \(error)
+                    """
+                )
                 feedHints { $0.readFailed(node, now: $1, actions: &$2) }
             }
         }
@@ -181,6 +187,28 @@ extension Upkeep {
         guard !isTaken else { return }
         marksWritten(pending, succeeded: false)
         feedHints { $0.removed(at: node, succeeded: false, now: $1, actions: &$2) }
+    }
+
+    // MARK: Lost hints
+
+    /// A round passed: some more slices are marked, as hints were lost that may have been theirs.
+    func lostHintsRound() {
+        guard let lost = lostHints, !marksLostHints, view.state.slices != nil else { return }
+        var rest = lost
+        let marks = rest.nextMarks(replicatedTables.values.map { $0 })
+        guard !marks.isEmpty else {
+            lostHints = nil
+            environment.log(.notice, "all slices are marked for the hints that were lost")
+            persist([LocalChange(key: LocalKeys.lostHints, value: nil)]) { _ in }
+            return
+        }
+        marksLostHints = true
+        noteDirty(marks, tellsReplicas: false) { [weak self] result in
+            guard let self else { return }
+            marksLostHints = false
+            // Else these are marked once more.
+            if case .success = result { lostHints = rest }
+        }
     }
 
     // MARK: Dirty slices

@@ -35,6 +35,9 @@ package final class Upkeep {
     var lostDisk: LostDiskDuty?
     /// The writes of that which are not on disk yet.
     var dutiesUnderWay = 0
+    /// What is owed because hints were lost, and whether a step of it is under way; nil: nothing.
+    var lostHints: LostHints?
+    var marksLostHints = false
     /// Changes of the node's own keys that are on their way to the disk, in their order.
     var persisting: [(changes: ArraySlice<LocalChange>, completion: (Bool) -> Void)] = []
     /// The tables of which it was said that slices are lost for good.
@@ -87,6 +90,7 @@ package final class Upkeep {
         self.hints = hints
         foundStates = records.states
         lostDisk = records.lostDisk
+        lostHints = records.lostHints
         ledger = RepairLedger(settings: settings.repair)
         for record in records.repaired + records.dirty {
             ledger.restore(key: record.key, value: record.value)
@@ -126,6 +130,7 @@ package final class Upkeep {
             guard let self, !isStopped else { return }
             replayBatches()
             settleMarks()
+            lostHintsRound()
             forwardMarks()
             lostDiskRound()
             repairNext()
@@ -162,6 +167,7 @@ package final class Upkeep {
     package var unrest: String? {
         let count = hints.withBook { $0.count }
         if count > 0 || !hintsAreDrained { return "\(count) hints wait" }
+        if lostHints != nil { return "hints were lost, and not all slices are marked for it" }
         if !health.isWell { return "slices are being rebuilt" }
         if let slice = ledger.dirtySlices.first {
             return "\(slice) is dirty: \(ledger.dirtyMarks(of: slice))"

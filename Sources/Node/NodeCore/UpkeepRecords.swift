@@ -17,6 +17,8 @@ package struct UpkeepRecords: Sendable {
     package var states: [(key: [UInt8], value: [UInt8])] = []
     /// What is owed if this disk was lost: every slice that the cluster has must be rebuilt.
     package var lostDisk: LostDiskDuty?
+    /// What is owed if hints were lost: every slice must be repaired.
+    package var lostHints: LostHints?
 
     /// What an empty disk says.
     package init() {}
@@ -34,6 +36,7 @@ package struct UpkeepRecords: Sendable {
         repaired = try Self.values(SliceKeys.repairedPrefix, store)
         states = try Self.values(SliceKeys.rebuildPrefix, store)
         lostDisk = try store.readLocal(LocalKeys.lostDisk).map { LostDiskDuty(value: $0) }
+        lostHints = try store.readLocal(LocalKeys.lostHints).map { LostHints(value: $0) }
     }
 
     /// Counts the hints of a store, page by page.

@@ -18,8 +18,8 @@ struct OpenedStore: Sendable {
 
     /// What a node's disk says, which `open` opened; an empty one gets an id.
     ///
-    /// Damaged hints are dropped, and the store opened anew: repair makes up for them, while the
-    /// first compaction that met them would stop all writes.
+    /// Damaged hints are dropped, and the store opened anew: repair makes up for them (`LostHints`),
+    /// while the first compaction that met them would stop all writes.
     init(
         _ store: RocksStore,
         _ cache: RowCache,
@@ -34,9 +34,8 @@ struct OpenedStore: Sendable {
             guard case .corruption(let fault) = error else { throw error }
             logger.error(
                 """
-                the hints on this disk are damaged and dropped (\(fault.message)): repair makes up \
-                for them, and no slice counts as repaired here before it is again; only a write at \
-                ANY that no replica has is lost
+                the hints on this disk are damaged and dropped (\(fault.message)): all slices are \
+                repaired to make up for them; only a write at ANY that no replica has is lost
                 """
             )
             (store, cache) = try Self.dropHints(store, configuration)
@@ -92,35 +91,17 @@ struct OpenedStore: Sendable {
 }
 
 extension OpenedStore {
-    /// The most keys that are removed at once.
-    private static let removalsMax = 1000
-
-    /// Opens a store anew without its hints.
+    /// Opens a store anew without its hints, and with what says that they were lost.
     private static func dropHints(
         _ store: RocksStore,
         _ configuration: NodeConfiguration
     ) throws -> (RocksStore, RowCache) {
-        // Before too, lest a crash between leave slices that seem repaired. Where the damage has
-        // stopped all writes already it cannot be done yet.
-        try? forgetRepairs(store)
         store.close()
-        try RocksStore.dropHints(options: options(configuration))
-        let (store, cache) = try open(configuration)
-        try forgetRepairs(store)
-        return (store, cache)
-    }
-
-    /// No slice counts as repaired, so that those of this node are due, and none is swept before.
-    private static func forgetRepairs(_ store: RocksStore) throws {
-        let records = try UpkeepRecords(hints: HintBook(settings: HintSettings()), restOf: store)
-        var ledger = RepairLedger(settings: RepairSettings())
-        for record in records.repaired { ledger.restore(key: record.key, value: record.value) }
-        let changes = ledger.forgetRepairs()
-        for start in stride(from: 0, to: changes.count, by: removalsMax) {
-            var writes = StoreWrites()
-            for change in changes[start...].prefix(removalsMax) { writes.apply(change) }
-            try store.commit(writes)
-        }
+        let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
+        var first = StoreWrites()
+        first.putLocal(lost.value, for: LocalKeys.lostHints)
+        try RocksStore.dropHints(options: options(configuration), first: first)
+        return try open(configuration)
     }
 
     /// The log entries that a store holds, in their order.

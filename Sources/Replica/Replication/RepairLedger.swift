@@ -211,13 +211,6 @@ package struct RepairLedger: Sendable {
         return SliceKeys.removeRepaired(slice)
     }
 
-    /// Forgets all repairs: what was kept for replicas that lack writes was lost, so that every
-    /// slice is due, and none is swept before its turn.
-    package mutating func forgetRepairs() -> [LocalChange] {
-        defer { repairs = [:] }
-        return repairs.keys.sorted().map(SliceKeys.removeRepaired)
-    }
-
     /// Forgets all tables but some: the others were dropped.
     package mutating func keep(tables: Set<TableID>) -> [LocalChange] {
         var changes: [LocalChange] = []

@@ -21,12 +21,14 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
     ///   - options: where and how; validated here.
     ///   - merging: how pieces of a row become one.
     ///   - environment: the disk; tests pass a simulated one.
+    ///   - compactsHints: false where hints are damaged, see ``RocksStore``.
     /// - Throws: ``StorageError/invalid(_:)`` for options out of bounds,
     ///   ``StorageError/locked(_:)`` if the folder is in use, or what the disk says.
     package init(
         options: RocksOptions,
         merging: RowMerging = .rows,
-        environment: StoreEnvironment = .realDisk
+        environment: StoreEnvironment = .realDisk,
+        compactsHints: Bool = true
     ) throws(StorageError) {
         try options.validate()
         if environment.environment == nil { try Self.makeFolder(options.path) }
@@ -34,7 +36,8 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
         database = try RocksDatabase(
             options: options,
             merging: merging,
-            environment: environment.environment
+            environment: environment.environment,
+            compactsHints: compactsHints
         )
         batch = rocksdb_writebatch_create()
     }

@@ -122,22 +122,25 @@ package final class RocksStore: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - options: where the store is.
+    ///   - first: what is to be written, and to last, before they go.
     ///   - merging: how pieces of a row become one.
     ///   - environment: the disk; tests pass a simulated one.
     /// - Throws: ``StorageError/locked(_:)`` if the store is open, or what the disk says.
     package static func dropHints(
         options: RocksOptions,
+        first: StoreWrites,
         merging: RowMerging = .rows,
         environment: StoreEnvironment = .realDisk
     ) throws(StorageError) {
-        try options.validate()
-        let database = try RocksDatabase(
+        let backend = try RocksBackend(
             options: options,
             merging: merging,
-            environment: environment.environment,
+            environment: environment,
             compactsHints: false
         )
-        defer { database.close() }
+        defer { backend.close() }
+        try backend.write([first], synced: true)
+        let database = backend.database
         try database.call("drop the hints") {
             rocksdb_drop_column_family(database.handle, database.hints, $0)
         }

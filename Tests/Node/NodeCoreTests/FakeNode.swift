@@ -244,7 +244,8 @@ struct FakeNode {
     }
 }
 
-private final class NoScorer: RowScorer {
+/// Scores nothing.
+final class NoScorer: RowScorer {
     func score(
         _ rows: [[UInt8]?],
         _ request: ScoreRequest,
@@ -256,7 +257,8 @@ private final class NoScorer: RowScorer {
     }
 }
 
-private final class NoModels: ModelService {
+/// Has no models.
+final class NoModels: ModelService {
     func answer(
         _ message: PeerMessage,
         from peer: NodeID,

@@ -126,6 +126,29 @@ struct UpkeepHealthTests {
         #expect(states(again) == expected)
     }
 
+    @Test func `slices are marked for hints that were lost, and once, also over a crash`() throws {
+        let loop = FakeLoop()
+        var lost = StoreWrites()
+        lost.putLocal(LostHints(nowSeconds: 70).value, for: LocalKeys.lostHints)
+        try loop.store.write([lost], synced: true)
+        let logic = try start(loop, factor: 2)
+        // It crashes with its marks half way to the disk.
+        loop.advance(.seconds(3))
+        logic.stop()
+        let again = try start(loop, factor: 2)
+        for _ in 0..<5 {
+            loop.advance(.seconds(3))
+            loop.runPools()
+        }
+        let dirty = try UpkeepRecords(reading: loop.store).dirty
+        let marks = dirty.compactMap { SliceKeys.dirtyMark(key: $0.key, value: $0.value) }
+        #expect(marks.count == Self.sliceCount * 2)
+        #expect(Set(marks.map(\.slice)) == Set(0..<Self.sliceCount))
+        #expect(Set(marks.map(\.target)) == [FakeNode.a, FakeNode.b])
+        #expect(try loop.store.readLocal(LocalKeys.lostHints) == nil)
+        again.stop()
+    }
+
     @Test func `what is damaged is refused, and kept while its other replica is down`() throws {
         let loop = FakeLoop()
         try fill(loop.store)
@@ -186,27 +209,5 @@ struct UpkeepHealthTests {
         loop.runPools()
         #expect(digests.count == 1)
         #expect(states(logic)[5] == .damaged)
-    }
-}
-
-private final class NoScorer: RowScorer {
-    func score(
-        _ rows: [[UInt8]?],
-        _ request: ScoreRequest,
-        _ table: TableDefinition,
-        _ model: ModelDefinition,
-        completion: @escaping (Result<ScoreReply, PeerFailure>) -> Void
-    ) {
-        completion(.failure(PeerFailure(code: .modelNotReady, text: "no models here")))
-    }
-}
-
-private final class NoModels: ModelService {
-    func answer(
-        _ message: PeerMessage,
-        from peer: NodeID,
-        reply: @escaping (PeerMessage) -> Void
-    ) {
-        reply(.failed(PeerFailure(code: .modelNotReady, text: "no models here")))
     }
 }

@@ -216,26 +216,6 @@ struct RepairLedgerTests {
 
     // MARK: Disk
 
-    @Test func `once hints were lost no slice counts as repaired`() {
-        var ledger = RepairLedger(settings: settings)
-        var disk: [[UInt8]: [UInt8]] = [:]
-        for slice in [4, 2] {
-            let note = RepairNote(table: testTable, slice: slice, startedSeconds: 100)
-            for change in ledger.note(note, replicas: replicas, nowSeconds: 100) ?? [] {
-                disk[change.key] = change.value
-            }
-        }
-        write(mark(90), in: &ledger, at: 100)
-        #expect(disk.count == 2)
-        let changes = ledger.forgetRepairs()
-        #expect(changes.count == 2)
-        #expect(changes.map(\.key) == disk.keys.sorted { $0.precedes($1) })
-        #expect(changes.allSatisfy { $0.value == nil })
-        #expect(ledger.repairedSeconds(slice, replicas: replicas) == nil)
-        #expect(ledger.isDirty(slice))
-        #expect(ledger.forgetRepairs().isEmpty)
-    }
-
     @Test func `all of it comes back from disk, and goes with its table`() throws {
         var disk: [[UInt8]: [UInt8]] = [:]
         func keep(_ change: LocalChange?) {

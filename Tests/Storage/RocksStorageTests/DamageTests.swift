@@ -148,8 +148,11 @@ import Testing
     }
 
     private func dropHints(on disk: SimulatedDisk) throws {
+        var first = StoreWrites()
+        first.putLocal([8], for: bytes("node/lost-hints"))
         try RocksStore.dropHints(
             options: .small(),
+            first: first,
             merging: NumberSet.merging,
             environment: disk.environment()
         )
@@ -180,6 +183,7 @@ import Testing
             let store = try RocksStore(on: disk)
             #expect(try hints(store).count == round)
             #expect(try store.readLocal(bytes("node/id")) == [7])
+            #expect(try store.readLocal(bytes("node/lost-hints")) == [8])
             let rest = try store.scan(.all, rowsMax: .max, bytesMax: .max)
             #expect(rest.entries.map(\.key) == (0..<12).map(key))
             var hint = StoreWrites()
