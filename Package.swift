@@ -202,7 +202,12 @@ let package = Package(
             pkgConfig: "rocksdb",
             providers: [.apt(["librocksdb-dev"])]
         ),
-        library("RocksStorage", in: "Storage", ["CRocksDB", "Storage"]),
+        .target(
+            name: "CRocksFiles",
+            dependencies: ["CRocksDB"],
+            path: "Sources/Storage/CRocksFiles"
+        ),
+        library("RocksStorage", in: "Storage", ["CRocksDB", "CRocksFiles", "Storage"]),
         .target(
             name: "COnnxRuntime",
             path: "Sources/Scoring/COnnxRuntime",

@@ -27,6 +27,8 @@ from cassandra.policies import (
 )
 from cassandra.query import SimpleStatement
 
+from configured_martletd import overridden
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 RUN_CLUSTER = CHECKOUT / "tools" / "run-cluster"
 DEMO = CHECKOUT / "tools" / "demo"
@@ -156,6 +158,7 @@ class Ring:
         self.port = free_port()
         self.internode_port = free_port()
         self._clusters: list[Cluster] = []
+        self._launched: list[Process] = []
         self._fields = {
             node: merged(fields_of_tests(), config or {}, (node_config or {}).get(node, {}))
             for node in range(1, nodes + 1)
@@ -201,6 +204,8 @@ class Ring:
     def down(self) -> None:
         self.disconnect()
         self._run("down")
+        for each in self._launched:
+            each.wait()
 
     def kill(self, *nodes: int) -> None:
         """Kills nodes with -9, all at the same time."""
@@ -223,6 +228,28 @@ class Ring:
         self._prepare_launch(node)
         assert code != 0, output
         return self.log(node)[before:]
+
+    def launch(self, node: int, *options: str, seeds: tuple[int, ...] = ()) -> Process:
+        """Starts martletd with the configuration that a node had last, but for its seeds.
+
+        Without run-cluster, which takes no founder whose data is gone, and gives none seeds.
+        `start` then waits until it serves.
+        """
+        folder = self.data / f"node{node}"
+        fields = {"seeds": [f"{self.address(each)}:{self.internode_port}" for each in seeds]}
+        text = overridden((folder / "node.yaml").read_text(), fields)
+        launched = Process(folder, text, *options)
+        self._launched.append(launched)
+        (folder / "martletd.pid").write_text(f"{launched.process.pid}\n")
+        return launched
+
+    def launch_fails(self, node: int, *options: str, seeds: tuple[int, ...] = ()) -> str:
+        """Launches a node that must fail; returns what it said this time."""
+        before = len(self.log(node))
+        code = self.launch(node, *options, seeds=seeds).wait()
+        said = self.log(node)[before:]
+        assert code != 0, said
+        return said
 
     def lose_disk(self, node: int) -> None:
         """Deletes the data of a node that does not run."""

@@ -5,22 +5,34 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from datetime import datetime, timezone
 from typing import Any, Callable
 
 import pytest
-from cassandra import ConsistencyLevel, ReadTimeout, Unavailable
+from cassandra import ConsistencyLevel, ReadFailure, ReadTimeout, Unavailable
 from cassandra.cluster import Session
 from cassandra.query import BatchStatement, BatchType, SimpleStatement
 
 from support import Ring, build_folder, create_keyspace, eventually, rows_at, write_all
 
 ONE, QUORUM, ALL = ConsistencyLevel.ONE, ConsistencyLevel.QUORUM, ConsistencyLevel.ALL
+# What says that a read has no answer: the replicas that are needed cannot be read, or are gone.
+REFUSALS = (ReadFailure, ReadTimeout, Unavailable)
 
 
 def put(session: Session, table: str, rows: dict[int, int], level: int = QUORUM) -> None:
     insert = session.prepare(f"INSERT INTO {table} (k, v) VALUES (?, ?)")
     insert.consistency_level = level
     write_all(session, insert, list(rows.items()))
+
+
+def fill(ring: Ring, keyspace: str, rows: dict[int, int], factor: int = 3) -> Session:
+    """Makes a table `t` of rows that all its replicas have; returns a session with node 1."""
+    session = ring.connect(1)
+    create_keyspace(session, keyspace, factor)
+    session.execute(f"CREATE TABLE {keyspace}.t (k int PRIMARY KEY, v int)")
+    put(session, f"{keyspace}.t", rows, ALL)
+    return session
 
 
 def remove(session: Session, table: str, keys: Any, level: int = QUORUM) -> None:
@@ -79,10 +91,7 @@ def hints(ring: Ring, node: int) -> dict[str, int]:
 
 def test_hints_bring_a_node_all_that_it_missed(hurt: Ring):
     """Rows, deletions and a batch; a coordinator that keeps hints is killed as well meanwhile."""
-    session = hurt.connect(1)
-    create_keyspace(session, "missed")
-    session.execute("CREATE TABLE missed.t (k int PRIMARY KEY, v int)")
-    put(session, "missed.t", dict.fromkeys(range(100), 0), ALL)
+    session = fill(hurt, "missed", dict.fromkeys(range(100), 0))
     hurt.kill(3)
     wanted = {key: key + 1 for key in range(50, 600)}
     for node in (1, 2):
@@ -125,11 +134,8 @@ def repair_runs(ring: Ring, node: int) -> list[Any]:
 def diverge(ring: Ring, keyspace: str) -> tuple[dict[int, int], range]:
     """Two replicas each miss other rows, changes and deletions, and no hint tells them."""
     table = f"{keyspace}.t"
-    session = ring.connect(1)
-    create_keyspace(session, keyspace, 5)
-    session.execute(f"CREATE TABLE {table} (k int PRIMARY KEY, v int)")
-    put(session, table, dict.fromkeys(range(400), 0), ALL)
     rows = dict.fromkeys(range(400), 0)
+    session = fill(ring, keyspace, rows, 5)
     for node, start in ((4, 0), (5, 200)):
         ring.kill(node)
         changed = {key: node for key in [*range(start, start + 100), *range(1000 * node, 1000 * node + 50)]}
@@ -260,6 +266,10 @@ def wiped_ring(new_own_ring: Callable[..., Ring]) -> Ring:
     return new_own_ring(3, {"repair": {"kib_per_second": 8}})
 
 
+# What follows the slices one after the other is faster with few: the least that 3 nodes may have.
+FEW_SLICES = {"expected_nodes": 3, "slice_count": 64}
+
+
 def host_id(ring: Ring, node: int) -> Any:
     return told(ring, node, "SELECT host_id FROM system.local WHERE key = 'local'")[0].host_id
 
@@ -273,15 +283,25 @@ def unreadable(ring: Ring, node: int) -> int:
     return states.count("rebuilding")
 
 
+def refused(session: Session, table: str, rows: dict[int, int], refusals: Any = REFUSALS) -> int:
+    """Reads each row; returns how many were refused, as all others must be there."""
+    count = 0
+    for key, value in rows.items():
+        try:
+            found = picked(session, table, [key])
+        except refusals:
+            count += 1
+        else:
+            assert found == {key: value}, "an empty answer is a lie"
+    return count
+
+
 def test_a_node_that_lost_its_disk_is_rebuilt_and_never_answers_as_if_it_were_empty(
     wiped_ring: Ring,
 ):
     ring = wiped_ring
-    session = ring.connect(1)
-    create_keyspace(session, "wiped")
-    session.execute("CREATE TABLE wiped.t (k int PRIMARY KEY, v int)")
     rows = {key: key + 1 for key in range(2000)}
-    put(session, "wiped.t", rows, ALL)
+    session = fill(ring, "wiped", rows)
     remove(session, "wiped.t", range(100), ALL)
     for key in range(100):
         del rows[key]
@@ -319,10 +339,8 @@ def test_a_node_that_lost_its_disk_is_rebuilt_and_never_answers_as_if_it_were_em
         try:
             # Every replica must answer, and one cannot: an error or the truth.
             assert picked(watched, "wiped.t", keys, ALL) == expected
-        except (Unavailable, ReadTimeout):
+        except REFUSALS:
             pass
-        except Exception as error:  # ReadFailure: the replica said that it cannot be read.
-            assert "ReadFailure" in type(error).__name__ or "failure" in str(error), error
         assert rounds < 1000, "it is never rebuilt"
     assert rounds >= 2, "too fast to have been watched"
     rows.update(written)
@@ -345,26 +363,15 @@ def test_rows_without_another_replica_are_an_error_once_their_disk_is_lost(
     new_own_ring: Callable[..., Ring],
 ):
     ring = new_own_ring(3)
-    session = ring.connect(1)
-    create_keyspace(session, "alone", 1)
-    session.execute("CREATE TABLE alone.t (k int PRIMARY KEY, v int)")
     rows = {key: key for key in range(300)}
-    put(session, "alone.t", rows)
+    fill(ring, "alone", rows, 1)
     ring.kill(3)
     ring.lose_disk(3)
     ring.start(3, options=("--rebuild",))
     ring.await_all_alive()
     through = ring.connect(3)
-    failed = 0
-    for key in rows:
-        try:
-            assert picked(through, "alone.t", [key]) == {key: key}, "an empty answer is a lie"
-        except AssertionError:
-            raise
-        except Exception as error:  # ReadFailure: its only replica cannot be read.
-            assert "ReadFailure" in type(error).__name__ or "failure" in str(error), error
-            failed += 1
-    assert 0 < failed < len(rows)
+    # Of some rows it is the only replica, and says that it cannot be read.
+    assert 0 < refused(through, "alone.t", rows, ReadFailure) < len(rows)
     lost = [line for line in ring.log(3).splitlines() if "had no other replica" in line]
     assert len(lost) == 1 and "alone.t" in lost[0], lost
     through.execute("DROP TABLE alone.t")
@@ -381,15 +388,108 @@ def test_rows_without_another_replica_are_an_error_once_their_disk_is_lost(
     eventually(a_new_table_works, 120)
 
 
+# The disk of the node that decides
+
+
+def test_a_founder_that_lost_its_disk_is_rebuilt_and_decides_again(
+    new_own_ring: Callable[..., Ring],
+):
+    """Its rows come slowly, so that it can be watched; without the others it refuses the rest."""
+    ring = new_own_ring(3, {"repair": {"kib_per_second": 8}, "bootstrap": FEW_SLICES})
+    rows = {key: key + 1 for key in range(900)}
+    fill(ring, "decided", rows)
+    session = ring.connect(2)
+    remove(session, "decided.t", range(100), ALL)
+    for key in range(100):
+        del rows[key]
+    before = host_id(ring, 1)
+    ring.kill(1)
+    ring.lose_disk(1)
+    missed = {key: key for key in range(3000, 3100)}
+    eventually(lambda: put(session, "decided.t", missed) is None)
+    rows.update(missed)
+
+    ring.launch(1, "--rebuild", seeds=(2,))
+    ring.start(1)
+    assert host_id(ring, 1) == before
+    through = ring.connect(1)
+    while True:
+        assert picked(through, "decided.t", range(4000)) == rows
+        assert scanned(through, "decided.t") == rows
+        if unreadable(ring, 1) < FEW_SLICES["slice_count"]:
+            break
+    alone = ring.leave_alone(1)
+    # Some of its slices are back and some are not, so they were not while it was asked before.
+    assert 0 < refused(alone, "decided.t", rows) < len(rows)
+    with pytest.raises(REFUSALS):
+        scanned(alone, "decided.t")
+    ring.start(2, 3)
+    ring.await_all_alive()
+    # It knows all that was decided, and decides while its own rows are not back.
+    assert unreadable(ring, 1) > 0, "it was rebuilt before it decided"
+    through.execute("CREATE TABLE decided.later (k int PRIMARY KEY, v int)")
+    later = {key: -key for key in range(50)}
+    put(through, "decided.later", later)
+    for node in (1, 2, 3):
+        assert scanned(ring.connect(node), "decided.later", QUORUM) == later, node
+    eventually(lambda: unreadable(ring, 1) == 0, 600)
+    for level in (QUORUM, ALL):
+        assert scanned(through, "decided.t", level) == rows
+    assert_alone_has(ring, 1, "decided.t", rows, range(4000))
+    assert scanned(ring.connect(1), "decided.later") == later
+    # What it decided is on its disk: it starts in the usual way, and goes on.
+    ring.kill(1)
+    ring.start_all()
+    ring.await_all_alive()
+    ring.connect(1).execute("CREATE TABLE decided.last (k int PRIMARY KEY, v int)")
+    for node in (1, 2, 3):
+        assert scanned(ring.connect(node), "decided.later") == later, node
+        assert scanned(ring.connect(node), "decided.last") == {}, node
+
+
+def test_a_founder_is_rebuilt_only_with_the_log_of_every_other_node(
+    new_own_ring: Callable[..., Ring],
+):
+    """Else it would decide anew what another one has already; nor does it found a new cluster."""
+    ring = new_own_ring(3, {"bootstrap": FEW_SLICES})
+    rows = {key: key for key in range(500)}
+    fill(ring, "founded", rows)
+    before = host_id(ring, 1)
+    ring.kill(1, 3)
+    ring.lose_disk(1)
+    said = ring.launch_fails(1, "--rebuild")
+    assert "name living nodes in seeds" in said, said
+    # As who started it first may start it always.
+    options = ("--bootstrap", "--rebuild")
+    said = ring.launch_fails(1, *options, seeds=(2,))
+    assert "this node decides the changes of the cluster" in said, said
+    assert f"every other node: {ring.address(3)}:{ring.internode_port}" in said, said
+    assert "start those first" in said and "founded" not in said, said
+    ring.start(3)
+    ring.launch(1, *options, seeds=(2,))
+    ring.start(1)
+    assert host_id(ring, 1) == before
+    ring.await_all_alive()
+    eventually(lambda: unreadable(ring, 1) == 0)
+    ring.connect(1).execute("CREATE TABLE founded.later (k int PRIMARY KEY, v int)")
+    for node in (1, 2, 3):
+        assert scanned(ring.connect(node), "founded.t", ALL) == rows, node
+        assert scanned(ring.connect(node), "founded.later") == {}, node
+
+
 # A damaged block
 
 
-def damage(ring: Ring, node: int, family: str = "rows") -> int:
-    """Flips a byte in each of some blocks of a stopped node's table files; returns how many.
+def damage(ring: Ring, node: int, family: str = "rows") -> None:
+    """Kills a node and flips a byte in each of some blocks of its table files.
 
-    The properties at a file's end name its column family: `rows`, `hints` or `local`, which holds
-    the node's own records.
+    It is restarted before, as what is in its log gets into these files when it starts. The
+    properties at a file's end name its column family: `rows`, `hints` or `local`, which holds the
+    node's own records.
     """
+    ring.kill(node)
+    ring.start(node)
+    ring.kill(node)
     count = 0
     for file in sorted((ring.data / f"node{node}" / "data" / "rows").glob("*.sst")):
         content = bytearray(file.read_bytes())
@@ -401,13 +501,7 @@ def damage(ring: Ring, node: int, family: str = "rows") -> int:
             content[position] ^= 0x55
             count += 1
         file.write_bytes(bytes(content))
-    return count
-
-
-def restart(ring: Ring, node: int) -> None:
-    """What is in the log gets into table files at the next start."""
-    ring.kill(node)
-    ring.start(node)
+    assert count > 0, "there was no block to damage"
 
 
 def repair_all(ring: Ring, keyspace: str) -> None:
@@ -427,15 +521,9 @@ def test_damaged_blocks_are_found_reported_and_rebuilt_and_never_show(
 ):
     # Of its own and with one table: the fewer files lie over a damaged one, the surer it can go.
     ring = new_own_ring(3)
-    session = ring.connect(1)
-    create_keyspace(session, "damaged")
-    session.execute("CREATE TABLE damaged.t (k int PRIMARY KEY, v int)")
     rows = {key: 3 * key for key in range(20_000)}
-    put(session, "damaged.t", rows, ALL)
-    restart(ring, 3)
-    ring.await_all_alive()
-    ring.kill(3)
-    assert damage(ring, 3) > 0, "there was no block to damage"
+    session = fill(ring, "damaged", rows)
+    damage(ring, 3)
     ring.start(3)
     ring.await_all_alive()
     through = ring.connect(3)
@@ -461,16 +549,10 @@ def test_damage_to_a_node_s_own_records_stops_it_and_an_empty_folder_brings_it_b
 ):
     """Other nodes do not have these records: the message says what to do, and that helps."""
     ring = new_own_ring(3)
-    session = ring.connect(1)
-    create_keyspace(session, "own")
-    session.execute("CREATE TABLE own.t (k int PRIMARY KEY, v int)")
     rows = {key: 5 * key for key in range(2000)}
-    put(session, "own.t", rows, ALL)
+    session = fill(ring, "own", rows)
     before = host_id(ring, 3)
-    restart(ring, 3)
-    ring.await_all_alive()
-    ring.kill(3)
-    assert damage(ring, 3, "local") > 0, "there was no block to damage"
+    damage(ring, 3, "local")
     said = ring.start_fails(3)
     assert "damaged" in said and str(ring.data / "node3" / "data") in said, said
     assert "--rebuild" in said, said
@@ -485,3 +567,50 @@ def test_damage_to_a_node_s_own_records_stops_it_and_an_empty_folder_brings_it_b
     eventually(lambda: unreadable(ring, 3) == 0, 600)
     assert picked(session, "own.t", range(4000), ALL) == rows
     assert_alone_has(ring, 3, "own.t", rows, range(4000))
+
+
+def test_damaged_hints_do_not_stop_a_node_and_repair_brings_what_they_held(
+    new_own_ring: Callable[..., Ring],
+):
+    """It starts and says so; all slices are marked, and automatic repair makes up for the hints.
+
+    That takes two minutes: a mark stands for what is lacking up to 90 s later (the cover of marks,
+    twice, and the clocks' margin), so that no repair before then is late enough.
+    """
+    ring = new_own_ring(3, {"repair": {"automatic": True}, "bootstrap": FEW_SLICES})
+    rows = dict.fromkeys(range(200), 0)
+    session = fill(ring, "hinted", rows)
+    # Then none of its slices is due for days, but for what the hints are about.
+    repair_all(ring, "hinted")
+    ring.kill(3)
+    missed = {key: key + 1 for key in range(100, 400)}
+    put(session, "hinted.t", missed)
+    rows.update(missed)
+    eventually(lambda: hints(ring, 1).get(ring.address(3), 0) >= len(missed))
+    damage(ring, 1, "hints")
+    before = len(ring.log(1))
+    dropped = datetime.now(timezone.utc).replace(tzinfo=None)
+    ring.start(1)
+    lines = ring.log(1)[before:].splitlines()
+    assert any("hints" in line and "damaged and dropped" in line for line in lines), lines
+    # Node 3 was down all the time: nobody has handed them over.
+    assert hints(ring, 1) == {}
+    ring.start(3)
+    ring.await_all_alive()
+
+    def all_slices_are_repaired() -> bool:
+        """Behind the loss, and as every node knows it: a read could be answered by another one."""
+        for node in (1, 2, 3):
+            slices = told(
+                ring,
+                node,
+                "SELECT is_dirty, last_repair FROM system_martlet.slice_repairs "
+                "WHERE keyspace_name = 'hinted'",
+            )
+            assert len(slices) == FEW_SLICES["slice_count"]
+            if any(slice.is_dirty or slice.last_repair < dropped for slice in slices):
+                return False
+        return True
+
+    eventually(all_slices_are_repaired, 600)
+    assert_alone_has(ring, 3, "hinted.t", rows, range(500))

@@ -45,16 +45,21 @@ package final class NodeLogic: Sendable {
             @Sendable (_ old: ClusterState, _ new: ClusterState, _ alive: Set<NodeID>) -> Void
         /// Gossip changed its mind about a node; `wasAlive` is what the loops held.
         package var aliveChanged: @Sendable (_ node: NodeID, _ isAlive: Bool) -> Void
+        /// Rows may be compacted from now on, or must not any more; before the first call they must
+        /// not.
+        package var compactionChanged: @Sendable (_ isAllowed: Bool) -> Void
 
         /// Hooks; nothing happens in those that are left out.
         package init(
             published:
                 @escaping @Sendable (ClusterState, ClusterState, Set<NodeID>) -> Void = { _, _, _ in
                 },
-            aliveChanged: @escaping @Sendable (NodeID, Bool) -> Void = { _, _ in }
+            aliveChanged: @escaping @Sendable (NodeID, Bool) -> Void = { _, _ in },
+            compactionChanged: @escaping @Sendable (Bool) -> Void = { _ in }
         ) {
             self.published = published
             self.aliveChanged = aliveChanged
+            self.compactionChanged = compactionChanged
         }
     }
 
@@ -189,6 +194,7 @@ package final class NodeLogic: Sendable {
         keeper.healthChanged = { [loops] health in
             for loop in loops { loop.perform { $0.replica.health = health } }
         }
+        keeper.compactionChanged = hooks.compactionChanged
         plane.listener = ControlPlane.Listener(
             published: { [weak self] state in self?.publish(state) },
             aliveChanged: { [weak self] alive, changed, isAlive in
@@ -211,6 +217,7 @@ package final class NodeLogic: Sendable {
         let (plane, keeper) = (control.beforeRunning, upkeep.beforeRunning)
         plane.listener = nil
         keeper.healthChanged = { _ in }
+        keeper.compactionChanged = { _ in }
         keeper.coordinator = nil
         for loop in loops {
             loop.beforeRunning.replica.corruptionFound = { _, _, _ in }

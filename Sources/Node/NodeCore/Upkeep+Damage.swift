@@ -5,37 +5,85 @@ internal import Replication
 internal import Storage
 internal import TokenPlacement
 
-/// Slices in which damage was found: they are looked through, refused, and once their other
-/// replicas are there, dropped and rebuilt from them.
+/// Damage is looked for where reads or compactions met it: a slice at a time, within a rate.
 extension Upkeep {
-    // MARK: Looking
+    /// How often in a row the disk must refuse to give a part of a slice for that to count as damage.
+    private static let refusalsMax = 3
+
+    // MARK: Suspects
 
     /// A read found damaged bytes near a token: the slice is looked through on its own.
     func corruptionFound(_ table: TableID, _ token: Token, _ text: String) {
         let slice = health.slice(table, token)
-        guard health.state(of: slice) == nil, !suspects.contains(slice), !lostCauses.contains(slice)
+        guard health.state(of: slice) == nil, !damage.suspects.contains(slice),
+            damage.refusals[slice] == nil, !damage.lostCauses.contains(slice)
         else { return }
         environment.log(.error, "\(slice) seems damaged: \(text)")
         suspect(slice)
     }
 
     func suspect(_ slice: SliceID) {
-        suspects.insert(slice)
-        if !isLookingThrough { lookThroughNext() }
+        damage.suspects.insert(slice)
+        followCompaction()
+        if !damage.isLookingThrough { lookThroughNext() }
     }
+
+    /// A compaction of the life before could not read some rows: their slices are looked through.
+    func suspectRows() {
+        guard let range = damage.suspectRows else { return }
+        let slices = overlapping(range).filter { health.state(of: $0) == nil }.sorted()
+        environment.log(
+            .notice,
+            """
+            a compaction met damage before this start: the \(slices.count) slices that it may lie in \
+            are looked through, and nothing is compacted meanwhile
+            """
+        )
+        for slice in slices { suspect(slice) }
+    }
+
+    /// A round passed: once all suspects are cleared up, rows are compacted again.
+    func damageRound() {
+        damage.keep(tables: Set(view.state.tables.values.flatMap(\.values).map(\.id)))
+        if let range = damage.suspectRows, view.state.slices != nil, damage.isQuiet, isSettled {
+            damage.isLookingThrough = true
+            // Rows that nobody asks for any more are compacted too.
+            look(nil, DamageSearch(range))
+        }
+        followCompaction()
+    }
+
+    /// Whether no slice waits for what is left of it to be dropped.
+    private var isSettled: Bool {
+        health.slices(.damaged).isEmpty && health.slices(.purging).isEmpty
+    }
+
+    private func followCompaction() {
+        let isAllowed = damage.suspectRows == nil && damage.isQuiet && isSettled
+        guard isAllowed != damage.mayCompact else { return }
+        damage.mayCompact = isAllowed
+        compactionChanged(isAllowed)
+    }
+
+    // MARK: Looking
 
     private func lookThroughNext() {
-        guard !isStopped, let slice = suspects.min() else {
-            isLookingThrough = false
+        guard !isStopped, let slice = damage.suspects.min() else {
+            damage.isLookingThrough = false
             return
         }
-        isLookingThrough = true
-        lookOn(slice, DamageSearch(keys(of: slice)))
+        damage.isLookingThrough = true
+        look(slice, DamageSearch(keys(of: slice)))
     }
 
-    /// Looks through a slice, page by page.
-    private func lookOn(_ slice: SliceID, _ search: DamageSearch) {
+    /// Looks through a slice, or else all that a compaction could not read, page by page.
+    private func look(_ slice: SliceID?, _ search: DamageSearch) {
         guard !isStopped else { return }
+        let pause = damage.bandwidth.ready(now: environment.now) - environment.now
+        guard pause <= .zero else {
+            lookOn(slice, search, after: pause)
+            return
+        }
         typealias Step = (search: DamageSearch, finding: DamageSearch.Finding?)
         let isTaken = environment.runOnPool(.background) { store throws(StorageError) -> Step in
             var search = search
@@ -43,45 +91,103 @@ extension Upkeep {
             return (search, finding)
         } completion: { [weak self] (result: Result<Step, StorageError>) in
             guard let self else { return }
-            if case .success((let search, nil)) = result {
-                lookOn(slice, search)
-                return
+            let step = try? result.get()
+            if let next = step?.search {
+                damage.bandwidth.take(next.bytesRead - search.bytesRead, now: environment.now)
+                if step?.finding == nil {
+                    look(slice, next)
+                    return
+                }
             }
-            suspects.remove(slice)
-            switch result {
-            case .success(let step): found(step.finding, slice)
-            case .failure: if health.state(of: slice) != nil { lookAgain(slice) }
+            if let slice {
+                damage.suspects.remove(slice)
+                looked(slice, step?.finding)
+            } else {
+                lookedThroughRest(step?.finding)
             }
             lookThroughNext()
         }
-        guard !isTaken else { return }
-        _ = environment.schedule(after: settings.interval) { [weak self] in
-            self?.lookOn(slice, search)
+        if !isTaken { lookOn(slice, search, after: settings.interval) }
+    }
+
+    private func lookOn(_ slice: SliceID?, _ search: DamageSearch, after pause: Duration) {
+        _ = environment.schedule(after: max(.milliseconds(1), pause)) { [weak self] in
+            self?.look(slice, search)
         }
     }
 
-    private func found(_ finding: DamageSearch.Finding?, _ slice: SliceID) {
+    /// A slice was looked through, or could not be: nil.
+    private func looked(_ slice: SliceID, _ finding: DamageSearch.Finding?) {
+        guard health.state(of: slice) != .rebuilding else {
+            // It went with another slice; what is damaged now is found by whoever reads it then.
+            damage.refusals[slice] = nil
+            return
+        }
         switch finding {
-        case .damaged(let range): giveUp(slice, range)
-        case .sound, nil:
+        case .damaged(let range):
+            damage.refusals[slice] = nil
+            giveUp(slice, range)
+        case .refused(let range):
+            let count = damage.refusals[slice, default: 0] + 1
+            damage.refusals[slice] = count < Self.refusalsMax ? count : nil
+            if count < Self.refusalsMax {
+                lookAgain(slice)
+            } else {
+                giveUp(slice, range)
+            }
+        case .sound:
+            damage.refusals[slice] = nil
             switch health.state(of: slice) {
             // What a crash left half purged is purged to its end.
             case .purging: purge([slice], keys(of: slice))
             case .damaged: pardon(slice)
             case .rebuilding, nil: break
             }
+        case nil: if health.state(of: slice) != nil { lookAgain(slice) }
         }
     }
 
-    /// Looks through a slice again after a while, or once its other replicas are alive.
-    private func lookAgain(_ slice: SliceID) {
-        let pause = Duration.seconds(settings.repair.rebuildRetrySeconds)
-        _ = environment.schedule(after: max(settings.interval, pause)) { [weak self] in
+    /// What a compaction could not read was looked through once all its slices are sound.
+    private func lookedThroughRest(_ finding: DamageSearch.Finding?) {
+        switch finding {
+        case .sound:
+            damage.suspectRows = nil
+            environment.log(.notice, "no damage is left in what a compaction could not read")
+            persist([LocalChange(key: LocalKeys.suspectRows, value: nil)]) { [weak self] _ in
+                self?.followCompaction()
+            }
+        case .damaged(let range), .refused(let range):
+            let range = range ?? damage.suspectRows ?? .all
+            // What shares a file with rows that nobody asks for any more goes with them.
+            if let slice = overlapping(range).filter({ health.state(of: $0) == nil }).min() {
+                giveUp(slice, range)
+            } else {
+                var writes = StoreWrites()
+                writes.drop(range: range)
+                _ = environment.submit(writes) { _ in }
+            }
+        case nil: break
+        }
+    }
+
+    /// Takes up a slice again after a while: what was found in it still stands, or it is looked
+    /// through once more.
+    func lookAgain(_ slice: SliceID) {
+        let seconds = Duration.seconds(settings.repair.rebuildRetrySeconds)
+        let pause = max(settings.interval, seconds).jittered(environment.random())
+        _ = environment.schedule(after: pause) { [weak self] in
             guard let self, !isStopped else { return }
             switch health.state(of: slice) {
             case .damaged where !areAlive(others(of: slice)): lookAgain(slice)
-            case .damaged, .purging: suspect(slice)
-            case .rebuilding, nil: break
+            case .damaged:
+                if let finding = damage.findings[slice] {
+                    giveUp(slice, finding)
+                } else {
+                    suspect(slice)
+                }
+            case .purging: suspect(slice)
+            case nil where damage.refusals[slice] != nil: suspect(slice)
+            case .rebuilding, nil: damage.refusals[slice] = nil
             }
         }
     }
@@ -95,162 +201,12 @@ extension Upkeep {
         }
     }
 
-    // MARK: Giving up
-
-    /// A slice is damaged for certain: it is refused, and dropped with all that lies in the same
-    /// damaged file once the other replicas of all that can give it back.
-    private func giveUp(_ slice: SliceID, _ range: KeyRange?) {
-        guard table(slice.table) != nil else { return }
-        // What lies between the slice and the range is dropped with them.
-        let hull = range.map { Self.hull([keys(of: slice), $0]) }
-        let slices = overlapping(hull).union([slice]).sorted()
-        let alone = slices.first { others(of: $0).isEmpty && health.state(of: $0) == nil }
-        if let alone {
-            tellOfLostCause(alone)
-            // The rest of such a slice can be read, and nothing brings back what is dropped.
-            guard alone != slice else { return }
-            refuse(slice)
-            lookAgain(slice)
-            return
-        }
-        guard slices.contains(where: { health.state(of: $0) != .purging }) else {
-            drop(slices, range)
-            return
-        }
-        refuse(slice)
-        confirm(slices.filter { !others(of: $0).isEmpty }[...]) { [weak self] isHeld in
-            guard let self else { return }
-            let state = health.state(of: slice)
-            guard state == .damaged || state == .purging else { return }
-            if isHeld { drop(slices, range) } else { lookAgain(slice) }
-        }
-    }
-
-    private func tellOfLostCause(_ slice: SliceID) {
-        guard lostCauses.insert(slice).inserted else { return }
-        environment.log(
-            .critical,
-            """
-            \(slice) (\(table(slice.table)?.qualifiedName ?? "a table")) is damaged and has no \
-            other replica: reads of it fail; drop the table, create it anew and load it from a \
-            backup
-            """
-        )
-    }
-
-    /// Refuses reads of a damaged slice, also after a restart.
-    private func refuse(_ slice: SliceID) {
-        guard health.state(of: slice) == nil, let change = health.set(.damaged, slice) else {
-            return
-        }
-        healthChanged(health)
-        environment.log(
-            .error,
-            """
-            \(slice) is damaged: reads of it are refused until it is rebuilt, for which its other \
-            replicas must be alive
-            """
-        )
-        persist([change]) { _ in }
-    }
-
-    /// Asks whether the other replicas of slices are alive, and one of each may read it: what they
-    /// lost too is not dropped here.
-    private func confirm(
-        _ slices: ArraySlice<SliceID>,
-        _ completion: @escaping (Bool) -> Void
-    ) {
-        guard let slice = slices.first else {
-            completion(true)
-            return
-        }
-        let others = others(of: slice)
-        guard !isStopped, !others.isEmpty, areAlive(others) else {
-            completion(false)
-            return
-        }
-        confirm(slice, others[...]) { [weak self] isHeld in
-            guard let self, isHeld else {
-                completion(false)
-                return
-            }
-            confirm(slices.dropFirst(), completion)
-        }
-    }
-
-    /// Asks one node after the other whether it may read a slice.
-    private func confirm(
-        _ slice: SliceID,
-        _ nodes: ArraySlice<NodeID>,
-        _ completion: @escaping (Bool) -> Void
-    ) {
-        guard let peer = nodes.first else {
-            completion(false)
-            return
-        }
-        let request = ScanRequest(
-            table: slice.table,
-            nowSeconds: wallSeconds,
-            tokens: SliceID.tokens(ofSlice: slice.slice, sliceCount: health.sliceCount),
-            after: nil,
-            rowsMax: 1,
-            bytesMax: 1
-        )
-        environment.request(
-            .scan(request),
-            to: peer,
-            class: .bulk,
-            timeout: settings.requestTimeout
-        ) { [weak self] result in
-            if case .success(.page) = result.map(\.message) {
-                completion(true)
-            } else {
-                self?.confirm(slice, nodes.dropFirst(), completion)
-            }
-        }
-    }
+    // MARK: Places
 
     func areAlive(_ nodes: [NodeID]) -> Bool { nodes.allSatisfy(view.alive.contains) }
 
-    // MARK: Dropping
-
-    private func drop(_ slices: [SliceID], _ range: KeyRange?) {
-        environment.log(
-            .error,
-            """
-            \(slices.count) slices are damaged, \(slices[0]) among them: they are dropped and \
-            rebuilt from their replicas
-            """
-        )
-        let changes =
-            slices.compactMap { health.set(.purging, $0) }
-            + slices.compactMap { ledger.forgetRepair(of: $0) }
-        healthChanged(health)
-        // Else one that is under way would call what is dropped now rebuilt.
-        abandonRepair(of: slices)
-        let hull = Self.hull(slices.map(keys) + (range.map { [$0] } ?? []))
-        persist(changes) { [weak self] isWritten in
-            // Else they stay as they are marked, and the store has failed.
-            if isWritten { self?.purge(slices, hull) }
-        }
-    }
-
-    /// The least range that holds all of some.
-    private static func hull(_ ranges: [KeyRange]) -> KeyRange {
-        var hull = ranges[0]
-        for range in ranges.dropFirst() {
-            if range.lower.lexicographicallyPrecedes(hull.lower) { hull.lower = range.lower }
-            if let upper = hull.upper {
-                hull.upper = range.upper.map {
-                    upper.lexicographicallyPrecedes($0) ? $0 : upper
-                }
-            }
-        }
-        return hull
-    }
-
     /// The slices of which this node is a replica and that a range of keys touches.
-    private func overlapping(_ range: KeyRange?) -> Set<SliceID> {
+    func overlapping(_ range: KeyRange?) -> Set<SliceID> {
         guard let range else { return [] }
         var slices: Set<SliceID> = []
         for table in view.state.tables.values.flatMap(\.values) {
@@ -268,48 +224,22 @@ extension Upkeep {
         return slices
     }
 
-    private func keys(of slice: SliceID) -> KeyRange {
+    func keys(of slice: SliceID) -> KeyRange {
         let tokens = SliceID.tokens(ofSlice: slice.slice, sliceCount: health.sliceCount)
         return RowKey.sliceRange(table: slice.table, tokens: tokens)
     }
 
-    /// Drops what is left of slices; then they take writes again, and wait for their rows.
-    ///
-    /// Nothing is dropped once one of them takes writes again, or while another drop is under way that
-    /// may let them: what came meanwhile would go with it.
-    private func purge(_ slices: [SliceID], _ range: KeyRange) {
-        let waiting = slices.filter { health.state(of: $0) == .purging }
-        guard waiting.count == slices.count, dropping.isDisjoint(with: slices) else {
-            for slice in waiting { lookAgain(slice) }
-            return
-        }
-        dropping.formUnion(slices)
-        var writes = StoreWrites()
-        writes.drop(range: range)
-        replica.submit(writes) { [weak self] result in
-            guard let self else { return }
-            guard case .success = result else {
-                dropping.subtract(slices)
-                if case .failure(let failure) = result {
-                    environment.log(.error, "damaged slices cannot be dropped yet: \(failure)")
+    /// The least range that holds all of some.
+    static func hull(_ ranges: [KeyRange]) -> KeyRange {
+        var hull = ranges[0]
+        for range in ranges.dropFirst() {
+            if range.lower.lexicographicallyPrecedes(hull.lower) { hull.lower = range.lower }
+            if let upper = hull.upper {
+                hull.upper = range.upper.map {
+                    upper.lexicographicallyPrecedes($0) ? $0 : upper
                 }
-                _ = environment.schedule(after: settings.interval) { [weak self] in
-                    self?.purge(slices, range)
-                }
-                return
-            }
-            let dropped = slices
-            let slices = slices.filter { health.state(of: $0) == .purging }
-            persist(slices.map { SliceHealth.change(to: .rebuilding, $0) }) {
-                [weak self] isWritten in
-                guard let self else { return }
-                dropping.subtract(dropped)
-                guard isWritten else { return }
-                for slice in slices where health.state(of: slice) == .purging {
-                    health.set(.rebuilding, slice)
-                }
-                healthChanged(health)
             }
         }
+        return hull
     }
 }

@@ -20,6 +20,7 @@ extension Upkeep {
             health = restored
             healthChanged(health)
             for slice in health.slices(.purging) + health.slices(.damaged) { suspect(slice) }
+            suspectRows()
         }
         markLostDisk(view)
         let tables = Set(view.state.tables.values.flatMap(\.values).map(\.id))

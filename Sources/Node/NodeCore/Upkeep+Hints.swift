@@ -112,21 +112,11 @@ extension Upkeep {
     }
 
     private func send(_ mutations: [Mutation], _ oldestMicros: Int64, to node: NodeID) {
-        let seconds = wallSeconds
         guard node != self.node else {
             replica.write(mutations) { [weak self] result in
-                self?.feedHints { dispatcher, now, actions in
-                    switch result {
-                    case .success: dispatcher.acknowledged(by: node, now: now, actions: &actions)
-                    case .failure(let failure):
-                        dispatcher.failed(
-                            at: node,
-                            failure.code,
-                            now: now,
-                            nowSeconds: seconds,
-                            actions: &actions
-                        )
-                    }
+                switch result {
+                case .success: self?.feedHints { $0.acknowledged(by: node, now: $1, actions: &$2) }
+                case .failure(let failure): self?.hintsFailed(at: node, failure.code)
                 }
             }
             return
@@ -266,8 +256,8 @@ extension Upkeep {
         }
     }
 
-    /// Tells the first living replica of each mark's slice other than the one that lacks writes,
-    /// which is the one that repairs it.
+    /// Tells the living replicas of each mark's slice: the first of them repairs it, and none sweeps
+    /// it before.
     private func tellReplicas(_ marks: [DirtyMark]) {
         var tables: [TableID: TableDefinition] = [:]
         for table in view.state.tables.values.flatMap(\.values) { tables[table.id] = table }

@@ -109,8 +109,12 @@ extension Upkeep {
                 timeout: settings.requestTimeout
             ) { [weak self] result in
                 guard let self, case .success(.done) = result.map(\.message) else { return }
-                let changes = message.handedOver.compactMap { ledger.handedOver($0) }
-                if !changes.isEmpty { persist(changes) { _ in } }
+                var writes = StoreWrites()
+                for change in message.handedOver.compactMap({ ledger.handedOver($0) }) {
+                    writes.apply(change)
+                }
+                // At once, lest it overtake a new mark; one that stays is told of once more.
+                if !writes.isEmpty { replica.submit(writes) { _ in } }
             }
         }
     }

@@ -50,7 +50,7 @@ extension Upkeep {
             switch result {
             case .success(let page): feedSweep { $0.pageRead(page, now: $1, actions: &$2) }
             case .failure(let error):
-                if case .corruption = error, let task = sweep?.task {
+                if error.asDamage != nil, let task = sweep?.task {
                     corruptionFound(task.slice.table, task.tokens.lowerBound, "\(error)")
                 }
                 feedSweep { pass, _, actions in pass.failed(actions: &actions) }

@@ -42,13 +42,10 @@ package final class Upkeep {
     var persisting: [(changes: ArraySlice<LocalChange>, completion: (Bool) -> Void)] = []
     /// The tables of which it was said that slices are lost for good.
     var toldLost: Set<TableID> = []
-    /// The slices that seem damaged, and whether one of them is looked through now.
-    var suspects: Set<SliceID> = []
-    /// The slices whose rows are being dropped.
-    var dropping: Set<SliceID> = []
-    var isLookingThrough = false
-    /// The slices that are damaged and have no other replica.
-    var lostCauses: Set<SliceID> = []
+    /// What is known of damage.
+    var damage: DamageBook
+    /// Called when rows may be compacted from now on, or must not any more.
+    var compactionChanged: (_ isAllowed: Bool) -> Void = { _ in }
 
     /// What is known of the slices' repairs, and which are due.
     var ledger: RepairLedger
@@ -91,6 +88,7 @@ package final class Upkeep {
         foundStates = records.states
         lostDisk = records.lostDisk
         lostHints = records.lostHints
+        damage = DamageBook(records, bytesPerSecond: settings.repair.bytesPerSecond)
         ledger = RepairLedger(settings: settings.repair)
         for record in records.repaired + records.dirty {
             ledger.restore(key: record.key, value: record.value)
@@ -133,6 +131,7 @@ package final class Upkeep {
             lostHintsRound()
             forwardMarks()
             lostDiskRound()
+            damageRound()
             repairNext()
             sweepNext()
             scheduleRound()

@@ -17,6 +17,10 @@ package struct UpkeepRecords: Sendable {
     package var states: [(key: [UInt8], value: [UInt8])] = []
     /// What is owed if this disk was lost: every slice that the cluster has must be rebuilt.
     package var lostDisk: LostDiskDuty?
+    /// The rows that a compaction could not read, if they are still to be looked through.
+    package var suspectRows: KeyRange?
+    /// The drops that a damaged file stood in the way of.
+    package var cuts: [(slice: SliceID, range: KeyRange)] = []
     /// What is owed if hints were lost: every slice must be repaired.
     package var lostHints: LostHints?
 
@@ -36,6 +40,8 @@ package struct UpkeepRecords: Sendable {
         repaired = try Self.values(SliceKeys.repairedPrefix, store)
         states = try Self.values(SliceKeys.rebuildPrefix, store)
         lostDisk = try store.readLocal(LocalKeys.lostDisk).map { LostDiskDuty(value: $0) }
+        suspectRows = try store.readLocal(LocalKeys.suspectRows).map(LocalKeys.range(decoding:))
+        cuts = try Self.cuts(in: store)
         lostHints = try store.readLocal(LocalKeys.lostHints).map { LostHints(value: $0) }
     }
 
@@ -48,6 +54,15 @@ package struct UpkeepRecords: Sendable {
             for hint in page { book.restore(key: hint.key, valueBytes: hint.value.count) }
             guard let last = page.last else { return book }
             start.lower = HintKeys.behind(last.key)
+        }
+    }
+
+    /// The drops that a damaged file stood in the way of.
+    package static func cuts(
+        in store: any StoreReading
+    ) throws(StorageError) -> [(slice: SliceID, range: KeyRange)] {
+        try values(LocalKeys.cutPrefix, store).compactMap { key, value in
+            LocalKeys.cut(decoding: key).map { ($0, LocalKeys.range(decoding: value)) }
         }
     }
 

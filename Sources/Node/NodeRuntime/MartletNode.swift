@@ -14,6 +14,7 @@ internal import OnnxScoring
 internal import PeerMessages
 internal import Replication
 internal import RocksStorage
+internal import Storage
 internal import ServiceLifecycle
 internal import TokenPlacement
 
@@ -22,6 +23,7 @@ package struct MartletNode: Service {
     private let configuration: NodeConfiguration
     private let bootstrap: Bool
     private let rebuild: Bool
+    private let acceptsLogLoss: Bool
     private let executable: String
     private let libraryFolders: [String]
     private let logger: Logger
@@ -32,6 +34,7 @@ package struct MartletNode: Service {
     ///   - configuration: validated.
     ///   - bootstrap: whether an empty node founds a cluster.
     ///   - rebuild: whether an empty node is one of the cluster's whose disk was lost.
+    ///   - acceptsLogLoss: whether a node with a damaged write-ahead log answers with what is left.
     ///   - executable: this program's path, which models are tried with.
     ///   - libraryFolders: where `tools/install-onnxruntime` may have put the engine.
     ///   - logger: takes what the node has to say.
@@ -39,6 +42,7 @@ package struct MartletNode: Service {
         configuration: NodeConfiguration,
         bootstrap: Bool,
         rebuild: Bool = false,
+        acceptsLogLoss: Bool = false,
         executable: String,
         libraryFolders: [String],
         logger: Logger
@@ -46,6 +50,7 @@ package struct MartletNode: Service {
         self.configuration = configuration
         self.bootstrap = bootstrap
         self.rebuild = rebuild
+        self.acceptsLogLoss = acceptsLogLoss
         self.executable = executable
         self.libraryFolders = libraryFolders
         self.logger = logger
@@ -54,10 +59,14 @@ package struct MartletNode: Service {
     package func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
         do {
-            let (store, cache) = try OpenedStore.open(configuration)
-            if rebuild {
-                try await LostDisk(configuration: configuration, logger: logger)
-                    .restore(store, group.next())
+            let (store, cache) = try OpenedStore.open(configuration, logger)
+            if rebuild || store.logDamage != nil {
+                let lost = LostDisk(
+                    configuration: configuration,
+                    acceptsLogLoss: acceptsLogLoss,
+                    logger: logger
+                )
+                try await lost.restore(store, group.next())
             }
             let opened = try OpenedStore(store, cache, configuration, logger)
             let running = try await NodeAssembly.make(
@@ -73,6 +82,9 @@ package struct MartletNode: Service {
             } catch {
                 await running.stop()
                 opened.store.close()
+                if let failure = error as? StorageError {
+                    OpenedStore.remember(failure, configuration, logger)
+                }
                 throw error
             }
             await running.stop()

@@ -153,6 +153,16 @@ final class NodeAssembly: Sendable {
                 },
                 aliveChanged: { node, isAlive in
                     assembly.withLockedValue { $0 }?.aliveChanged(node, isAlive: isAlive)
+                },
+                compactionChanged: { [store = opened.store] isAllowed in
+                    // Off the loop: RocksDB writes its options to the disk.
+                    _ = backgroundPool.submit {
+                        do {
+                            try store.compactRows(isAllowed)
+                        } catch {
+                            logger.error("compactions cannot be switched: \(error)")
+                        }
+                    }
                 }
             )
         )

@@ -38,23 +38,62 @@ struct OpenedStore: Sendable {
                 repaired to make up for them; only a write at ANY that no replica has is lost
                 """
             )
-            (store, cache) = try Self.dropHints(store, configuration)
+            (store, cache) = try Self.dropHints(store, configuration, logger)
         }
         self.store = store
         self.cache = cache
         node = try Self.identity(store)
         entries = try Self.logEntries(store)
         records = try UpkeepRecords(hints: hints, restOf: store)
+        try store.compactValues()
     }
 
-    /// Opens the disk of a node.
-    static func open(_ configuration: NodeConfiguration) throws -> (RocksStore, RowCache) {
-        let cache = RowCache(bytesMax: configuration.memory.bytes(.rowCache))
+    /// Opens the disk of a node, without compactions of rows: those begin once the node's logic has
+    /// nothing against it.
+    ///
+    /// Damaged files that stood in the way of a drop are taken out before.
+    static func open(
+        _ configuration: NodeConfiguration,
+        _ logger: Logger
+    ) throws -> (RocksStore, RowCache) {
         try FileManager.default.createDirectory(
             atPath: configuration.dataDirectory,
             withIntermediateDirectories: true
         )
-        return (try RocksStore(options: options(configuration), observer: cache), cache)
+        let options = options(configuration)
+        let cache = RowCache(bytesMax: configuration.memory.bytes(.rowCache))
+        let store = try RocksStore(options: options, observer: cache)
+        let cuts = try UpkeepRecords.cuts(in: store)
+        guard !cuts.isEmpty else { return (store, cache) }
+        store.close()
+        for cut in cuts {
+            let count = try RocksStore.removeUnreadableFiles(inside: cut.range, options: options)
+            logger.notice("\(count) damaged files are taken out, as \(cut.slice) is rebuilt")
+        }
+        return (try RocksStore(options: options, observer: cache), cache)
+    }
+
+    /// Writes down what a store could not read when it failed, once it is closed: at the next start
+    /// those rows are looked through, while nothing is compacted.
+    static func remember(
+        _ failure: StorageError,
+        _ configuration: NodeConfiguration,
+        _ logger: Logger
+    ) {
+        guard let fault = failure.asDamage?.fault, fault.message.contains(".sst") else { return }
+        do {
+            try RocksStore.amend(options: options(configuration)) { store in
+                guard let range = store.damagedRange(failure) else { return nil }
+                var writes = StoreWrites()
+                writes.putLocal(LocalKeys.value(of: range), for: LocalKeys.suspectRows)
+                return writes
+            }
+            logger.critical(
+                "a compaction met damage: start this node again, and the rows are rebuilt"
+            )
+        } catch {
+            logger.critical("what is damaged could not be written down: \(error)")
+        }
     }
 
     private static func options(_ configuration: NodeConfiguration) -> RocksOptions {
@@ -63,6 +102,7 @@ struct OpenedStore: Sendable {
         options.blockCacheBytes = memory.bytes(.blockCache)
         // The cache of merged rows stands in front.
         options.rowCacheBytes = 0
+        options.compactsByItself = false
         options.memtableBytes = memory.bytes(.memtables)
         options.totalWALBytesMax = max(memory.mebibytes(.memtables) * 4, 64) << 20
         options.writerQueueBytesMax = memory.bytes(.writerQueue)
@@ -94,14 +134,15 @@ extension OpenedStore {
     /// Opens a store anew without its hints, and with what says that they were lost.
     private static func dropHints(
         _ store: RocksStore,
-        _ configuration: NodeConfiguration
+        _ configuration: NodeConfiguration,
+        _ logger: Logger
     ) throws -> (RocksStore, RowCache) {
         store.close()
         let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
         var first = StoreWrites()
         first.putLocal(lost.value, for: LocalKeys.lostHints)
         try RocksStore.dropHints(options: options(configuration), first: first)
-        return try open(configuration)
+        return try open(configuration, logger)
     }
 
     /// The log entries that a store holds, in their order.

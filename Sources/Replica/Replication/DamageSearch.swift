@@ -10,6 +10,8 @@ package struct DamageSearch: Sendable {
         case sound
         /// It is damaged, as is whatever lies in the range, if the store knows one.
         case damaged(KeyRange?)
+        /// The disk refused to give a part of it, which may lie in the range: once may be chance.
+        case refused(KeyRange?)
     }
 
     private static let pageRowsMax = 1000
@@ -17,6 +19,8 @@ package struct DamageSearch: Sendable {
 
     /// What is left to look through.
     private var rest: KeyRange
+    /// The bytes of keys and rows that were read so far.
+    package private(set) var bytesRead = 0
 
     /// A search of a range of keys.
     package init(_ range: KeyRange) { rest = range }
@@ -24,16 +28,20 @@ package struct DamageSearch: Sendable {
     /// Reads the next page.
     ///
     /// - Returns: nil if there is more to look through.
-    /// - Throws: what is no damage: the disk cannot be read at all.
+    /// - Throws: what says nothing of the slice: the store is closed.
     package mutating func step(in store: any StoreReading) throws(StorageError) -> Finding? {
         let page: StoreScan
         do throws(StorageError) {
             page = try store.scan(rest, rowsMax: Self.pageRowsMax, bytesMax: Self.pageBytesMax)
         } catch {
-            if case .corruption = error { return .damaged(store.damagedRange(error)) }
-            throw error
+            switch error {
+            case .corruption: return .damaged(store.damagedRange(error))
+            case .ioFailure: return .refused(store.damagedRange(error))
+            case .noSpace, .locked, .invalid, .closed: throw error
+            }
         }
         for entry in page.entries {
+            bytesRead += entry.key.count + entry.row.count
             // Replicas refuse to write what they cannot decode, so that the disk did this.
             guard entry.row.withUnsafeBytes({ RowMerge.isRow($0) }),
                 (try? RowKey(decoding: entry.key)) != nil

@@ -5,6 +5,8 @@ internal import Storage
 struct LiveFile: Equatable {
     /// Its name in the folder of the store, with a slash before it.
     let name: String
+    /// Its number, which its name says.
+    var number: UInt64 { UInt64(name.filter(\.isNumber)) ?? 0 }
     /// Its level; files of level 0 overlap.
     let level: Int
     /// Its first and its last key.

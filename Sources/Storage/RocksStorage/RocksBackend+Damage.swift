@@ -6,11 +6,13 @@ package import Storage
 /// Deleting rows one by one does not help there: they cannot be found, and the first compaction that
 /// reads the file stops all writes of the database (seen). The file itself must go, and it can once
 /// all that it holds is to be deleted: one of a lower level at any time, one of level 0 only while
-/// there is nothing below it. Where it cannot, the drop fails, and the node needs an empty folder.
+/// there is nothing below it. Where it cannot, the drop fails, and
+/// ``RocksStore/removeUnreadableFiles(inside:options:merging:environment:)`` takes the file out at the
+/// next start.
 extension RocksBackend {
     /// The rows that an error of corruption may concern; nil if it does not tell.
     package func damagedRange(_ error: StorageError) -> KeyRange? {
-        guard case .corruption(let fault) = error else { return nil }
+        guard let fault = error.asDamage?.fault else { return nil }
         return LiveFile.all(in: database).first { fault.message.contains($0.name) }?.range
     }
 

@@ -11,6 +11,9 @@ package import Storage
 /// only, one call at a time; `close` comes after all other calls, which is its caller's duty.
 package final class RocksBackend: StoreBackend, @unchecked Sendable {
     let database: RocksDatabase
+    /// What was wrong with the write-ahead log when the store was opened: what it held behind that
+    /// place is lost. nil: nothing, or an end that a loss of power tore.
+    package let logDamage: String?
     private let environment: StoreEnvironment
     private let batch: OpaquePointer
     private var isClosed = false
@@ -21,25 +24,45 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
     ///   - options: where and how; validated here.
     ///   - merging: how pieces of a row become one.
     ///   - environment: the disk; tests pass a simulated one.
-    ///   - compactsHints: false where hints are damaged, see ``RocksStore``.
     /// - Throws: ``StorageError/invalid(_:)`` for options out of bounds,
     ///   ``StorageError/locked(_:)`` if the folder is in use, or what the disk says.
     package init(
         options: RocksOptions,
         merging: RowMerging = .rows,
-        environment: StoreEnvironment = .realDisk,
-        compactsHints: Bool = true
+        environment: StoreEnvironment = .realDisk
     ) throws(StorageError) {
         try options.validate()
         if environment.environment == nil { try Self.makeFolder(options.path) }
         self.environment = environment
-        database = try RocksDatabase(
-            options: options,
-            merging: merging,
-            environment: environment.environment,
-            compactsHints: compactsHints
-        )
+        (database, logDamage) = try Self.open(options, merging, environment)
         batch = rocksdb_writebatch_create()
+    }
+
+    /// Opens the database with all of its log, or else with what stands before the damage in it.
+    ///
+    /// By itself RocksDB ends a damaged log there without a word. The damaged log stays until its
+    /// rows are flushed, and with it this answer, so that whoever opens the store can first write
+    /// down what it means.
+    private static func open(
+        _ options: RocksOptions,
+        _ merging: RowMerging,
+        _ environment: StoreEnvironment
+    ) throws(StorageError) -> (RocksDatabase, logDamage: String?) {
+        func database(_ recovery: LogRecovery) throws(StorageError) -> RocksDatabase {
+            try RocksDatabase(
+                options: options,
+                merging: merging,
+                environment: environment.environment,
+                recovery: recovery
+            )
+        }
+        do throws(StorageError) {
+            return (try database(.whole), nil)
+        } catch {
+            // Something else is damaged if that does not open it either.
+            guard case .corruption(let fault) = error else { throw error }
+            return (try database(.upToDamage), fault.message)
+        }
     }
 
     deinit {
@@ -118,7 +141,8 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
         do throws(StorageError) {
             try scan.check()
         } catch {
-            guard case .corruption = error, try removeFiles(inside: range) else { throw error }
+            guard let damage = error.asDamage else { throw error }
+            guard try removeFiles(inside: range) else { throw damage }
             return range.lower
         }
         try commit("delete rows", synced: false)

@@ -36,16 +36,20 @@ final class RocksDatabase: @unchecked Sendable {
     ///   - options: where and how.
     ///   - merging: how pieces of a row become one.
     ///   - environment: the disk; nil: the real one.
-    ///   - compactsHints: false where hints are damaged: a compaction that meets that stops all
-    ///     writes of the database.
+    ///   - recovery: how much of the log there must be.
     /// - Throws: what the disk says.
     init(
         options: RocksOptions,
         merging: RowMerging,
         environment: OpaquePointer?,
-        compactsHints: Bool = true
+        recovery: LogRecovery
     ) throws(StorageError) {
-        let settings = RocksSettings(options: options, merging: merging, environment: environment)
+        let settings = RocksSettings(
+            options: options,
+            merging: merging,
+            environment: environment,
+            recovery: recovery
+        )
         path = options.path
         databaseOptions = settings.database
         rowOptions = settings.rows
@@ -59,7 +63,6 @@ final class RocksDatabase: @unchecked Sendable {
         writeSynced = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(writeSynced, 1)
         writeUnsynced = rocksdb_writeoptions_create()
-        if !compactsHints { rocksdb_options_set_disable_auto_compactions(hintOptions, 1) }
 
         let names = Self.familyNames.map { $0.withCString { rocksdbCopy($0) } }
         defer { names.forEach { $0.deallocate() } }

@@ -1,15 +1,29 @@
 internal import CRocksDB
 
+/// How much of the write-ahead log there must be for the database to open.
+enum LogRecovery {
+    /// All of it, but for a last record that a loss of power cut short: what was synced is always
+    /// there.
+    case whole
+    /// What stands before the first record that does not check.
+    case upToDamage
+}
+
 /// RocksDB's own option objects, made from ours.
 struct RocksSettings {
-    let database: OpaquePointer
+    private(set) var database: OpaquePointer
     let rows: OpaquePointer
     let local: OpaquePointer
     let hints: OpaquePointer
     let blockCache: OpaquePointer
     let rowCache: OpaquePointer?
 
-    init(options: RocksOptions, merging: RowMerging, environment: OpaquePointer?) {
+    init(
+        options: RocksOptions,
+        merging: RowMerging,
+        environment: OpaquePointer?,
+        recovery: LogRecovery
+    ) {
         database = rocksdb_options_create()
         rows = rocksdb_options_create()
         local = rocksdb_options_create()
@@ -17,6 +31,7 @@ struct RocksSettings {
         blockCache = rocksdb_cache_create_lru(options.blockCacheBytes)
         rowCache = options.rowCacheBytes > 0 ? rocksdb_cache_create_lru(options.rowCacheBytes) : nil
         setDatabase(options, environment)
+        setRecovery(recovery)
         setRows(options, merging)
         setFamily(local, options, bloomBits: 0)
         rocksdb_options_set_compression(local, Int32(rocksdb_no_compression))
@@ -45,12 +60,6 @@ struct RocksSettings {
         rocksdb_options_set_db_write_buffer_size(database, options.memtableBytes)
         rocksdb_options_set_max_background_jobs(database, Int32(options.backgroundJobs))
         if let rowCache { rocksdb_options_set_row_cache(database, rowCache) }
-        // The log ends at the first record that does not check: what was synced always does, and
-        // an unsynced tail after a loss of power may hold anything.
-        rocksdb_options_set_wal_recovery_mode(
-            database,
-            Int32(rocksdb_point_in_time_recovery)
-        )
         rocksdb_options_set_stats_dump_period_sec(database, 0)
         rocksdb_options_set_stats_persist_period_sec(database, 0)
         rocksdb_options_set_keep_log_file_num(database, 4)
@@ -61,6 +70,34 @@ struct RocksSettings {
             // Compactions yield to requests; flushes keep their priority, as writes wait for them.
             rocksdb_env_lower_thread_pool_cpu_priority(environment)
             rocksdb_env_destroy(environment)
+        }
+    }
+
+    private mutating func setRecovery(_ recovery: LogRecovery) {
+        switch recovery {
+        case .whole:
+            rocksdb_options_set_wal_recovery_mode(
+                database,
+                Int32(rocksdb_tolerate_corrupted_tail_records_recovery)
+            )
+        case .upToDamage:
+            rocksdb_options_set_wal_recovery_mode(
+                database,
+                Int32(rocksdb_point_in_time_recovery)
+            )
+            // The C API has no call for this one.
+            let changed: OpaquePointer = rocksdb_options_create()
+            var message: UnsafeMutablePointer<CChar>?
+            rocksdb_get_options_from_string(
+                database,
+                "avoid_flush_during_recovery=true",
+                changed,
+                &message
+            )
+            let problem = RocksDatabase.takeText(&message)
+            precondition(problem == nil, "RocksDB does not know its option: \(problem ?? "")")
+            rocksdb_options_destroy(database)
+            database = changed
         }
     }
 

@@ -1,4 +1,3 @@
-internal import CRocksDB
 package import Storage
 
 /// One node's data on disk: rows that are merged, and the node's own small values.
@@ -88,6 +87,10 @@ package final class RocksStore: @unchecked Sendable {
         if let error = sink.waitForOutcome().error { throw error }
     }
 
+    /// What was wrong with the write-ahead log when the store was opened, see
+    /// ``RocksBackend/logDamage``.
+    package var logDamage: String? { backend.logDamage }
+
     /// Why the store takes no more writes, or nil: fatal for the node, which must say so.
     package var failure: StorageError? { writer.failure }
 
@@ -112,39 +115,6 @@ package final class RocksStore: @unchecked Sendable {
     }
 
     var database: RocksDatabase { backend.database }
-
-    // MARK: - Damage
-
-    /// Drops all hints of a store that is closed; when it is opened next it has none.
-    ///
-    /// For a store whose hints are damaged. Their files go unread, which no removal key by key could
-    /// do; rows and the node's own values stay.
-    ///
-    /// - Parameters:
-    ///   - options: where the store is.
-    ///   - first: what is to be written, and to last, before they go.
-    ///   - merging: how pieces of a row become one.
-    ///   - environment: the disk; tests pass a simulated one.
-    /// - Throws: ``StorageError/locked(_:)`` if the store is open, or what the disk says.
-    package static func dropHints(
-        options: RocksOptions,
-        first: StoreWrites,
-        merging: RowMerging = .rows,
-        environment: StoreEnvironment = .realDisk
-    ) throws(StorageError) {
-        let backend = try RocksBackend(
-            options: options,
-            merging: merging,
-            environment: environment,
-            compactsHints: false
-        )
-        defer { backend.close() }
-        try backend.write([first], synced: true)
-        let database = backend.database
-        try database.call("drop the hints") {
-            rocksdb_drop_column_family(database.handle, database.hints, $0)
-        }
-    }
 
     // MARK: - Closing
 

@@ -34,13 +34,34 @@ package enum StorageError: Error, Equatable, Sendable {
     case closed(path: String)
 }
 
+extension StorageError {
+    /// What happened where; nil if the store was closed.
+    package var fault: Fault? {
+        switch self {
+        case .corruption(let fault), .ioFailure(let fault), .noSpace(let fault),
+            .locked(let fault), .invalid(let fault):
+            fault
+        case .closed: nil
+        }
+    }
+
+    /// This error of a read as damage: bytes that the disk refuses to give are as lost as those whose
+    /// checksum differs; nil if it says nothing of the disk.
+    package var asDamage: StorageError? {
+        switch self {
+        case .corruption(let fault), .ioFailure(let fault): .corruption(fault)
+        case .noSpace, .locked, .invalid, .closed: nil
+        }
+    }
+}
+
 extension StorageError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .corruption(let fault):
-            "\(fault.text). Data in this folder is damaged: keep the folder for analysis, and "
-                + "start the node with an empty one and `martletd --rebuild`, so that it is "
-                + "rebuilt from its replicas."
+            "\(fault.text). Data in this folder is damaged: start the node again, which rebuilds "
+                + "damaged rows from their replicas; if it does not start, keep the folder for "
+                + "analysis, and start it with an empty one and `martletd --rebuild`."
         case .ioFailure(let fault):
             "\(fault.text). The store takes no more writes: look at the disk (dmesg, SMART), "
                 + "then start the node again."

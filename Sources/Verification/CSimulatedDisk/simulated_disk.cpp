@@ -35,6 +35,9 @@ using rocksdb::Slice;
 struct File {
     std::string bytes;
     size_t synced_size = 0;
+    // Its path and where it cannot be read: before an offset.
+    std::string path;
+    uint64_t unreadable_bytes = 0;
 };
 using FilePointer = std::shared_ptr<File>;
 
@@ -157,6 +160,9 @@ IOStatus read_at(
     const DiskPointer &disk, const File &file, uint64_t offset, size_t count, Slice *result,
     char *scratch) {
     Guard guard(disk->mutex);
+    if (offset < file.unreadable_bytes) {
+        return IOStatus::IOError("While pread: " + file.path, "Input/output error");
+    }
     size_t size = file.bytes.size();
     size_t start = std::min<uint64_t>(offset, size);
     size_t length = std::min(count, size - start);
@@ -589,6 +595,18 @@ uint64_t simulated_disk_flip_bits(simulated_disk *disk, const char *suffix, uint
         std::string &bytes = entry.second->bytes;
         if (!has_suffix(entry.first, suffix) || offset >= bytes.size()) continue;
         bytes[offset] = static_cast<char>(bytes[offset] ^ (1 << disk->disk->random.below(8)));
+        count += 1;
+    }
+    return count;
+}
+
+uint64_t simulated_disk_fail_reads(simulated_disk *disk, const char *suffix, uint64_t bytes) {
+    Guard guard(disk->disk->mutex);
+    uint64_t count = 0;
+    for (auto &entry : disk->disk->names) {
+        if (!has_suffix(entry.first, suffix)) continue;
+        entry.second->path = entry.first;
+        entry.second->unreadable_bytes = bytes;
         count += 1;
     }
     return count;

@@ -29,6 +29,13 @@ struct Martletd: AsyncParsableCommand {
     )
     var rebuild = false
 
+    @Flag(
+        help: """
+            The write-ahead log of this node's disk is damaged: answer with what is left of its rows,             and let repair bring back the rest where there are other replicas.
+            """
+    )
+    var acceptLogLoss = false
+
     static func main() async {
         // A model on trial runs in a child process of this program: nothing else may start there.
         let arguments = CommandLine.arguments
@@ -54,6 +61,7 @@ struct Martletd: AsyncParsableCommand {
             configuration: configuration,
             bootstrap: bootstrap,
             rebuild: rebuild,
+            acceptsLogLoss: acceptLogLoss,
             executable: Self.executablePath,
             libraryFolders: Self.libraryFolders,
             logger: logger

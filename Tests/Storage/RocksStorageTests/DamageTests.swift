@@ -1,3 +1,4 @@
+import Foundation
 import RocksStorage
 import Storage
 import Testing
@@ -124,6 +125,168 @@ import Testing
         #expect(throws: StorageError.self) { try store.read([key(320)]) }
         #expect(throws: StorageError.self) { try store.read([key(5)]) }
         try store.commit(rows(2000..<2001))
+    }
+
+    @Test func `a damaged file of level 0 above others is taken out while the store is closed`()
+        throws
+    {
+        let disk = try SimulatedDisk()
+        var options = RocksOptions.small()
+        options.compactsByItself = false
+        var store = try RocksStore(on: disk, options: options)
+        try store.commit(rows(0..<1000))
+        try store.flush()
+        try store.compact()
+        try store.commit(rows(350..<700))
+        try store.flush()
+        let newest = (1...99).map { "0000\($0 < 10 ? "0" : "")\($0).sst" }
+            .last { disk.failReads(ofFilesEndingWith: $0, before: 0) == 1 }
+        let name = try #require(newest)
+        store.close()
+        #expect(disk.flipBits(inFilesEndingWith: name, at: 500) == 1)
+
+        func remove(_ range: KeyRange) throws -> Int {
+            try RocksStore.removeUnreadableFiles(
+                inside: range,
+                options: options,
+                merging: NumberSet.merging,
+                environment: disk.environment()
+            )
+        }
+        // Not while it holds more than is to be dropped, nor a second time.
+        #expect(try remove(KeyRange(lower: key(351), upper: key(800))) == 0)
+        #expect(try remove(KeyRange(lower: key(350), upper: key(800))) == 1)
+        #expect(try remove(KeyRange(lower: key(350), upper: key(800))) == 0)
+        store = try RocksStore(on: disk, options: options)
+        // What it hid is there again, until it is dropped.
+        #expect(try store.scan(.all, rowsMax: .max, bytesMax: .max).entries.count == 1000)
+        var drop = StoreWrites()
+        drop.drop(range: KeyRange(lower: key(350), upper: key(800)))
+        try store.commit(drop)
+        try store.compact()
+        #expect(try store.scan(.all, rowsMax: .max, bytesMax: .max).entries.count == 550)
+        #expect(store.failure == nil)
+    }
+
+    @Test func `a file that cannot be read goes with the rows that it held`() throws {
+        let disk = try SimulatedDisk()
+        let store = try RocksStore(on: disk)
+        try store.commit(rows(100..<1000))
+        try store.flush()
+        #expect(disk.failReads(ofFilesEndingWith: ".sst", before: 1000) == 1)
+        try store.commit(rows(0..<10))
+        let error = try #require(
+            #expect(throws: StorageError.self) {
+                try store.scan(.all, rowsMax: .max, bytesMax: .max)
+            }
+        )
+        #expect(error.asDamage != nil)
+        let range = try #require(store.damagedRange(error))
+        #expect(range == KeyRange(lower: key(100), upper: key(999) + [0]))
+        var drop = StoreWrites()
+        drop.drop(range: range)
+        try store.commit(drop)
+        let rest = try store.scan(.all, rowsMax: .max, bytesMax: .max)
+        #expect(rest.entries.map(\.key) == (0..<10).map(key))
+        #expect(store.failure == nil)
+    }
+
+    @Test func `a compaction that meets damage stops the store, which then heals without one`()
+        throws
+    {
+        let disk = try SimulatedDisk()
+        var options = RocksOptions.small()
+        var store = try damagedStore(on: disk, rowCacheBytes: 0, isCompacted: true)
+        // Level 0 is compacted once it has four files.
+        for number in 0..<4 {
+            try? store.commit(rows(200 + number..<300))
+            try? store.flush()
+        }
+        for _ in 0..<6000 where store.failure == nil {
+            try? store.commit(rows(0..<1))
+            usleep(1000)
+        }
+        let failure = try #require(store.failure)
+        store.close()
+        var range: KeyRange?
+        try RocksStore.amend(
+            options: options,
+            merging: NumberSet.merging,
+            environment: disk.environment()
+        ) { store in
+            range = store.damagedRange(failure)
+            var writes = StoreWrites()
+            writes.putLocal([1], for: bytes("mark"))
+            return writes
+        }
+        #expect(range == KeyRange(lower: key(100), upper: key(999) + [0]))
+        options.compactsByItself = false
+        store = try RocksStore(on: disk, options: options)
+        #expect(try store.readLocal(bytes("mark")) == [1])
+        var drop = StoreWrites()
+        drop.drop(range: KeyRange(lower: key(100), upper: key(1000)))
+        if (try? store.commit(drop)) == nil {
+            // Above it lie rows of level 0 that are sound.
+            store.close()
+            #expect(
+                try RocksStore.removeUnreadableFiles(
+                    inside: KeyRange(lower: key(100), upper: key(1000)),
+                    options: options,
+                    merging: NumberSet.merging,
+                    environment: disk.environment()
+                ) == 1
+            )
+            store = try RocksStore(on: disk, options: options)
+            try store.commit(drop)
+        }
+        try store.compactValues()
+        try store.compactRows(true)
+        try store.compact()
+        let rest = try store.scan(.all, rowsMax: .max, bytesMax: .max)
+        #expect(rest.entries.map(\.key) == (0..<10).map(key))
+        #expect(store.failure == nil)
+    }
+
+    // MARK: The write-ahead log
+
+    @Test func `damage in the log is told, and what comes later is kept`() throws {
+        let disk = try SimulatedDisk()
+        var store = try RocksStore(on: disk)
+        #expect(store.logDamage == nil)
+        for number in 0..<100 { try store.commit(rows(number..<number + 1)) }
+        store.close()
+        #expect(disk.flipBits(inFilesEndingWith: ".log", at: 2000) == 1)
+        for round in 0..<3 {
+            store = try RocksStore(on: disk)
+            #expect(store.logDamage != nil, "told until the rows are flushed")
+            let found = try store.scan(.all, rowsMax: .max, bytesMax: .max).entries.map(\.key)
+            let later = (200..<200 + round).map(key)
+            #expect(found.suffix(round) == later)
+            let kept = found.dropLast(round)
+            #expect((5..<95).contains(kept.count) && Array(kept) == (0..<kept.count).map(key))
+            try store.commit(rows(200 + round..<201 + round))
+            if round == 2 { try store.flush() }
+            store.close()
+        }
+        store = try RocksStore(on: disk)
+        #expect(store.logDamage == nil)
+        #expect(try store.read([key(202)]) != [nil])
+    }
+
+    @Test func `a log that a loss of power cut short is not damaged`() throws {
+        for seed in UInt64(0)..<40 {
+            let disk = try SimulatedDisk(seed: seed)
+            var options = RocksOptions.small()
+            options.syncMode = .periodic(.seconds(60))
+            var store = try RocksStore(on: disk, options: options)
+            for number in 0..<50 { try store.commit(rows(number..<number + 1)) }
+            disk.cutPower()
+            store.close()
+            disk.restorePower(torn: true)
+            store = try RocksStore(on: disk, options: options)
+            #expect(store.logDamage == nil)
+            store.close()
+        }
     }
 
     /// A disk with rows 0 to 11, a value of the node's own and hints of which a file has a flipped

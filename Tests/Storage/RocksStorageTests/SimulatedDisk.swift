@@ -41,6 +41,9 @@ final class SimulatedDisk: @unchecked Sendable {
     func flipBits(inFilesEndingWith suffix: String, at offset: UInt64) -> UInt64 {
         simulated_disk_flip_bits(disk, suffix, offset)
     }
+    func failReads(ofFilesEndingWith suffix: String, before offset: UInt64) -> UInt64 {
+        simulated_disk_fail_reads(disk, suffix, offset)
+    }
     var hasPower: Bool { simulated_disk_has_power(disk) }
     var syncCount: UInt64 { simulated_disk_sync_count(disk) }
     var byteCount: UInt64 { simulated_disk_byte_count(disk) }

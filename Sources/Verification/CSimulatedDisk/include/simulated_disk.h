@@ -49,6 +49,11 @@ void simulated_disk_fail_syncs(simulated_disk *_Nonnull disk, uint64_t count);
 uint64_t simulated_disk_flip_bits(
     simulated_disk *_Nonnull disk, const char *_Nonnull suffix, uint64_t offset);
 
+/* Makes reads of the first `bytes` bytes fail in the files of now whose names end with `suffix`; 0: none
+ * fails any more. Returns how many files they are. */
+uint64_t simulated_disk_fail_reads(
+    simulated_disk *_Nonnull disk, const char *_Nonnull suffix, uint64_t bytes);
+
 /* File syncs that succeeded so far, and bytes in files now. */
 uint64_t simulated_disk_sync_count(simulated_disk *_Nonnull disk);
 uint64_t simulated_disk_byte_count(simulated_disk *_Nonnull disk);

@@ -1,0 +1,18 @@
+/* What RocksDB does to a table file only through its C++ interface. */
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Takes a table file out of a database that nobody has open, whatever lies above or below it, and
+ * whether or not it can be read; what it held, and what it hid in older files, is the caller's
+ * concern. `environment` is a rocksdb_env_t, or NULL for the real disk. Returns 0 if it is gone. */
+int rocks_files_remove(
+    const char *_Nonnull path, uint64_t number, const void *_Nullable environment);
+
+#ifdef __cplusplus
+}
+#endif
