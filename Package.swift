@@ -131,8 +131,8 @@ let package = Package(
             "NodeCore",
             in: "Node",
             [
-                "Catalog", "ClusterLog", "Coordination", "Gossip", "PeerMessages", "Replication",
-                "Storage", "SystemTables", "TokenPlacement",
+                "ByteCoding", "Catalog", "ClusterLog", "Coordination", "Gossip", "PeerMessages",
+                "Replication", "Storage", "SystemTables", "TokenPlacement",
             ]
         ),
         library("Scoring", in: "Scoring", ["Catalog"]),
@@ -217,7 +217,10 @@ let package = Package(
         tests(
             of: "Internode",
             in: "Messaging",
-            ["ByteCoding", "Catalog", "PeerMessages", "TokenPlacement", nioCore, nioPosix]
+            [
+                "ByteCoding", "Catalog", "ClusterLog", "PeerMessages", "TokenPlacement", nioCore,
+                nioPosix,
+            ]
         ),
         tests(
             of: "NativeServer",
@@ -263,7 +266,11 @@ let package = Package(
                 "PeerMessages", "Replication", "Simulation", "Storage", "TokenPlacement",
             ]
         ),
-        tests(of: "Simulation", in: "Verification", ["Catalog", "HistoryChecking", "Storage"]),
+        tests(
+            of: "Simulation",
+            in: "Verification",
+            ["Catalog", "HistoryChecking", "Replication", "Storage"]
+        ),
         // The program in the README, word for word.
         .executableTarget(
             name: "ReadmeSnippet",

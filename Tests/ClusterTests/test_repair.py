@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable
 
@@ -81,6 +82,61 @@ def told(ring: Ring, node: int, query: str) -> list[Any]:
 
 
 # Hints
+
+
+# What follows the slices one after the other is faster with few: the least that 3 nodes may have.
+FEW_SLICES = {"expected_nodes": 3, "slice_count": 64}
+
+
+@dataclass
+class Hinted:
+    """Three nodes, one of which lost the hints that it kept for another one."""
+
+    ring: Ring
+    rows: dict[int, int]
+    dropped: datetime
+    said: str
+
+
+@pytest.fixture(scope="module")
+def hinted(new_module_ring: Callable[..., Ring]) -> Hinted:
+    ring = new_module_ring(3, {"repair": {"automatic": True}, "bootstrap": FEW_SLICES})
+    rows = dict.fromkeys(range(200), 0)
+    session = fill(ring, "hinted", rows)
+    # Then none of its slices is due for days, but for what the hints are about.
+    repair_all(ring, "hinted")
+    # A node that repaired a slice waits for five minutes before it does so again, while it lives.
+    ring.kill(2)
+    ring.start(2)
+    ring.await_all_alive()
+    ring.kill(3)
+    missed = {key: key + 1 for key in range(100, 400)}
+    put(session, "hinted.t", missed)
+    rows.update(missed)
+    eventually(lambda: hints(ring, 1).get(ring.address(3), 0) >= len(missed))
+    damage(ring, 1, "hints")
+    before = len(ring.log(1))
+    dropped = datetime.now(timezone.utc).replace(tzinfo=None)
+    ring.start(1)
+    said = ring.log(1)[before:]
+    # Node 3 was down all the time: nobody has handed them over.
+    assert hints(ring, 1) == {}
+    ring.start(3)
+    ring.await_all_alive()
+    ring.disconnect()
+    return Hinted(ring, rows, dropped, said)
+
+
+def test_damaged_hints_do_not_stop_a_node(hinted: Hinted):
+    """It starts and says so; the last test of this module sees what they held.
+
+    That takes two minutes: a mark stands for what is lacking up to 90 s later (the cover of marks,
+    twice, and the clocks' margin), so that no repair before then is late enough.
+    """
+    lines = hinted.said.splitlines()
+    assert any("hints" in line and "damaged and dropped" in line for line in lines), lines
+    for node in (1, 2, 3):
+        assert scanned(hinted.ring.connect(node), "hinted.t", QUORUM) == hinted.rows, node
 
 
 def hints(ring: Ring, node: int) -> dict[str, int]:
@@ -264,10 +320,6 @@ def wiped_ring(new_own_ring: Callable[..., Ring]) -> Ring:
     rows and tombstones take half a minute at this rate.
     """
     return new_own_ring(3, {"repair": {"kib_per_second": 8}})
-
-
-# What follows the slices one after the other is faster with few: the least that 3 nodes may have.
-FEW_SLICES = {"expected_nodes": 3, "slice_count": 64}
 
 
 def host_id(ring: Ring, node: int) -> Any:
@@ -569,37 +621,15 @@ def test_damage_to_a_node_s_own_records_stops_it_and_an_empty_folder_brings_it_b
     assert_alone_has(ring, 3, "own.t", rows, range(4000))
 
 
-def test_damaged_hints_do_not_stop_a_node_and_repair_brings_what_they_held(
-    new_own_ring: Callable[..., Ring],
-):
-    """It starts and says so; all slices are marked, and automatic repair makes up for the hints.
+# What repair makes up for by itself: begun by the first test of this module, and due by now.
 
-    That takes two minutes: a mark stands for what is lacking up to 90 s later (the cover of marks,
-    twice, and the clocks' margin), so that no repair before then is late enough.
-    """
-    ring = new_own_ring(3, {"repair": {"automatic": True}, "bootstrap": FEW_SLICES})
-    rows = dict.fromkeys(range(200), 0)
-    session = fill(ring, "hinted", rows)
-    # Then none of its slices is due for days, but for what the hints are about.
-    repair_all(ring, "hinted")
-    ring.kill(3)
-    missed = {key: key + 1 for key in range(100, 400)}
-    put(session, "hinted.t", missed)
-    rows.update(missed)
-    eventually(lambda: hints(ring, 1).get(ring.address(3), 0) >= len(missed))
-    damage(ring, 1, "hints")
-    before = len(ring.log(1))
-    dropped = datetime.now(timezone.utc).replace(tzinfo=None)
-    ring.start(1)
-    lines = ring.log(1)[before:].splitlines()
-    assert any("hints" in line and "damaged and dropped" in line for line in lines), lines
-    # Node 3 was down all the time: nobody has handed them over.
-    assert hints(ring, 1) == {}
-    ring.start(3)
-    ring.await_all_alive()
+
+def test_repair_makes_up_for_damaged_hints(hinted: Hinted):
+    """All slices were marked, and each was repaired by all its replicas since."""
+    ring = hinted.ring
 
     def all_slices_are_repaired() -> bool:
-        """Behind the loss, and as every node knows it: a read could be answered by another one."""
+        """As every node knows it: a read could be answered by another one."""
         for node in (1, 2, 3):
             slices = told(
                 ring,
@@ -608,9 +638,9 @@ def test_damaged_hints_do_not_stop_a_node_and_repair_brings_what_they_held(
                 "WHERE keyspace_name = 'hinted'",
             )
             assert len(slices) == FEW_SLICES["slice_count"]
-            if any(slice.is_dirty or slice.last_repair < dropped for slice in slices):
+            if any(slice.is_dirty or slice.last_repair < hinted.dropped for slice in slices):
                 return False
         return True
 
     eventually(all_slices_are_repaired, 600)
-    assert_alone_has(ring, 3, "hinted.t", rows, range(500))
+    assert_alone_has(ring, 3, "hinted.t", hinted.rows, range(500))

@@ -161,19 +161,13 @@ package struct BatchMachine: Sendable {
         feed(&actions) { $0.failed(at: node, failure, actions: &$1) }
     }
 
-    /// A node's hint is stored.
-    package mutating func hintStored(for node: NodeID, actions: inout [Action]) {
-        feed(&actions) { $0.hintStored(for: node, actions: &$1) }
-    }
-
-    /// A node gets no hint, and marks that it lacks writes in its slices are on disk.
-    package mutating func hintMarked(for node: NodeID, actions: inout [Action]) {
-        feed(&actions) { $0.hintMarked(for: node, actions: &$1) }
-    }
-
-    /// A node's hint could not be stored, nor marks in its place.
-    package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
-        feed(&actions) { $0.hintFailed(for: node, actions: &$1) }
+    /// A node's hint is stored, or marks stand in its place, or neither.
+    package mutating func hintEnded(
+        for node: NodeID,
+        _ outcome: HintOutcome,
+        actions: inout [Action]
+    ) {
+        feed(&actions) { $0.hintEnded(for: node, outcome, actions: &$1) }
     }
 
     /// The time of a phase is over.

@@ -17,9 +17,9 @@ package struct WriteMachine: Sendable {
     package enum Action: Equatable, Sendable {
         /// Send the mutations with these places to a node (or write them here, if it is this one).
         case write(to: NodeID, mutations: [Int])
-        /// Keep the mutations with these places for a node, on disk before `hintStored` if
-        /// `synced`; if they cannot be kept, mark their slices dirty, and report `hintMarked` once
-        /// the marks are on disk, `hintFailed` where that is not awaited or fails.
+        /// Keep the mutations with these places for a node and report `hintEnded`: `stored` not
+        /// before they are on disk if `synced`; if they cannot be kept, mark their slices dirty and
+        /// say `marked` once the marks are on disk, `failed` where that is not awaited or fails.
         case hint(for: NodeID, mutations: [Int], synced: Bool)
         case succeed
         case fail(CoordinationError)
@@ -175,25 +175,29 @@ package struct WriteMachine: Sendable {
         if consistency != .any || failure.code == .invalid { discount(node, failure, &actions) }
     }
 
-    /// A node's hint is stored.
-    package mutating func hintStored(for node: NodeID, actions: inout [Action]) {
-        guard endHint(of: node, as: .settled), consistency == .any else { return }
-        if replicas[node]?.hasRefused == false { count(node, &actions) }
-        endIfOverdue(&actions)
-    }
-
-    /// A node gets no hint, and marks that it lacks writes in its slices are on disk.
-    package mutating func hintMarked(for node: NodeID, actions: inout [Action]) {
-        guard endHint(of: node, as: .marked) else { return }
-        markedCount += 1
-        hintMissed(node, &actions)
-    }
-
-    /// A node's hint could not be stored, and no mark in its place is known to be on disk.
-    package mutating func hintFailed(for node: NodeID, actions: inout [Action]) {
-        guard endHint(of: node, as: .lost) else { return }
-        lostCount += 1
-        hintMissed(node, &actions)
+    /// A node's hint is stored, or marks stand in its place, or neither.
+    package mutating func hintEnded(
+        for node: NodeID,
+        _ outcome: HintOutcome,
+        actions: inout [Action]
+    ) {
+        guard case .hinting? = replicas[node]?.standing else { return }
+        hintingCount -= 1
+        switch outcome {
+        case .stored:
+            replicas[node]?.standing = .settled
+            guard consistency == .any else { return }
+            if replicas[node]?.hasRefused == false { count(node, &actions) }
+            endIfOverdue(&actions)
+        case .marked:
+            replicas[node]?.standing = .marked
+            markedCount += 1
+            hintMissed(node, &actions)
+        case .failed:
+            replicas[node]?.standing = .lost
+            lostCount += 1
+            hintMissed(node, &actions)
+        }
     }
 
     /// The request's time is over, whether it is answered or not: who has not acknowledged gets a
@@ -280,13 +284,6 @@ package struct WriteMachine: Sendable {
         if case .initialized = state { return false }
         if case .open? = replicas[node]?.standing { return true }
         return false
-    }
-
-    private mutating func endHint(of node: NodeID, as standing: Standing) -> Bool {
-        guard case .hinting? = replicas[node]?.standing else { return false }
-        replicas[node]?.standing = standing
-        hintingCount -= 1
-        return true
     }
 
     /// At ANY a replica's hint is missing, which may have been the last hope.

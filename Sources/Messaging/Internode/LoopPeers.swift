@@ -10,7 +10,8 @@ package struct InternodeConfiguration: Sendable {
     package var frameBytesMax = 64 << 20
     /// The most requests of one loop to one peer that wait for their answers.
     package var pendingRequestsMax = 16_384
-    /// The bytes that may wait for one peer to read them, per loop and class; one message more goes out.
+    /// The bytes that may wait for one peer to read them, per loop and class; one message more goes out,
+    /// and short answers.
     package var waitingBytesMax = 32 << 20
     /// How long a connection attempt may take, and then its handshake.
     package var connectTimeout = Duration.seconds(2)
@@ -39,11 +40,16 @@ package final class LoopPeers: PeerConnectionOwner {
     private struct Pending {
         let completion: Completion
         let deadline: NIODeadline
+        /// Kept until it is answered: it may have to be sent once more.
+        let message: PeerMessage
+        /// Whether it was sent over a connection that broke, and is sent for the second time.
+        var isSecond = false
     }
 
     private final class Link {
         var connection: PeerConnection?
-        var isConnecting = false
+        /// The one that is being made.
+        var attempt: PeerConnection?
         var retryAfter = NIODeadline.uptimeNanoseconds(0)
         /// What waits for the connection, by correlation (0: one-way).
         var waiting: [(correlation: UInt64, message: PeerMessage)] = []
@@ -92,6 +98,10 @@ package final class LoopPeers: PeerConnectionOwner {
 
     /// Sends a request and reports what became of it, once, on this loop: at the latest after
     /// `timeout`, or that of the configuration.
+    ///
+    /// If its connection breaks it is sent once more over a new one: a peer that was started again
+    /// resets the connections of its former life only when somebody uses them. So a peer may get it
+    /// twice.
     package func request(
         _ message: PeerMessage,
         to node: NodeID,
@@ -118,7 +128,8 @@ package final class LoopPeers: PeerConnectionOwner {
         nextCorrelation += 1
         link.pending[correlation] = Pending(
             completion: completion,
-            deadline: .now() + TimeAmount(timeout ?? configuration.requestTimeout)
+            deadline: .now() + TimeAmount(timeout ?? configuration.requestTimeout),
+            message: message
         )
         transmit(message, correlation, node, trafficClass, link)
     }
@@ -174,16 +185,21 @@ package final class LoopPeers: PeerConnectionOwner {
         guard connection.isInitiator, let peer = connection.peer,
             let link = links[LinkKey(node: peer, trafficClass: connection.trafficClass)]
         else { return }
-        if link.connection != nil {
+        guard link.attempt === connection else {
             // An attempt that was given up, and was made after all.
             connection.close()
             return
         }
         link.connection = connection
-        link.isConnecting = false
+        link.attempt = nil
         let waiting = link.waiting
         link.waiting = []
         for (correlation, message) in waiting {
+            if link.pending[correlation]?.isSecond == true, isFull(connection) {
+                let text = "the connection to node \(peer) broke, and too much waits for a new one"
+                fail(link, correlation, PeerFailure(code: .disconnected, text: text))
+                continue
+            }
             transmit(message, correlation, peer, connection.trafficClass, link)
         }
     }
@@ -198,7 +214,9 @@ package final class LoopPeers: PeerConnectionOwner {
                 return  // Given up before.
             }
             if case .failed(let failure) = envelope.message {
-                pending.completion(.failure(failure))
+                pending.completion(
+                    .failure(pending.isSecond ? failure.afterSecondSending : failure)
+                )
             } else {
                 pending.completion(
                     .success(PeerAnswer(message: envelope.message, byteCount: bytes))
@@ -210,9 +228,21 @@ package final class LoopPeers: PeerConnectionOwner {
         receiver?.messageReceived(envelope.message, from: peer) {
             [weak self, weak connection] reply in
             guard correlation != 0, let self, let connection else { return }
-            // Who asks and does not read the answers is not answered for ever.
-            if isFull(connection) {
+            // Who asks and does not read the answers is not answered for ever; one that reads a long
+            // answer slowly gets its short ones all the same.
+            guard connection.waitingBytes < answerBytesMax else {
                 connection.close()
+                return
+            }
+            if isFull(connection), reply.isLong {
+                let text = """
+                    \(connection.waitingBytes) bytes of answers wait already for node \(peer) to read \
+                    them; ask again later
+                    """
+                connection.send(
+                    .failed(PeerFailure(code: .overloaded, text: text)),
+                    correlation: correlation
+                )
                 return
             }
             guard connection.isOpen, connection.send(reply, correlation: correlation) == nil else {
@@ -231,12 +261,12 @@ package final class LoopPeers: PeerConnectionOwner {
             inbound[ObjectIdentifier(connection)] = nil
             return
         }
-        for (key, link) in links
-        where link.connection === connection
-            || (link.isConnecting && key.node == connection.peer
-                && key.trafficClass == connection.trafficClass)
-        {
-            failed(link, key.node, reason)
+        for (key, link) in links {
+            if link.connection === connection {
+                broke(link, key, reason)
+            } else if link.attempt === connection {
+                failed(link, key.node, reason)
+            }
         }
     }
 
@@ -265,9 +295,9 @@ package final class LoopPeers: PeerConnectionOwner {
             }
             return
         }
-        if link.isConnecting || link.retryAfter <= .now() {
+        if link.attempt != nil || link.retryAfter <= .now() {
             link.waiting.append((correlation, message))
-            if !link.isConnecting { connect(node, trafficClass, link) }
+            if link.attempt == nil { connect(node, trafficClass, link) }
             return
         }
         let text = "node \(node) cannot be reached: \(link.lastReason)"
@@ -283,7 +313,6 @@ package final class LoopPeers: PeerConnectionOwner {
             failed(link, node, isStopped ? "this node stops" : "its address is not known")
             return
         }
-        link.isConnecting = true
         link.retryAfter = .now() + TimeAmount(configuration.reconnectDelay)
         let connection = PeerConnection(
             isInitiator: true,
@@ -293,6 +322,7 @@ package final class LoopPeers: PeerConnectionOwner {
             handshakeTimeout: configuration.connectTimeout,
             owner: self
         )
+        link.attempt = connection
         let handler = NIOLoopBound(connection, eventLoop: eventLoop)
         ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(configuration.connectTimeout))
@@ -306,14 +336,35 @@ package final class LoopPeers: PeerConnectionOwner {
             .connect(to: address)
             .assumeIsolated()
             .whenFailure { [weak self] error in
+                guard link.attempt === handler.value else { return }
                 self?.failed(link, node, "\(error)")
             }
     }
 
+    /// An open connection is gone: what was sent over it for the first time is sent once more.
+    private func broke(_ link: Link, _ key: LinkKey, _ reason: String) {
+        let now = NIODeadline.now()
+        let again = link.pending.filter { _, request in
+            !request.isSecond && request.deadline > now && request.message.mayComeTwice
+        }
+        for correlation in again.keys { link.pending[correlation] = nil }
+        failed(link, key.node, reason)
+        guard !isStopped, !again.isEmpty else { return }
+        for (correlation, request) in again.sorted(by: { $0.key < $1.key }) {
+            var request = request
+            request.isSecond = true
+            link.pending[correlation] = request
+            // What failed may have been asked again, and have made a new connection on its way.
+            link.waiting.append((correlation, request.message))
+        }
+        if link.attempt == nil { connect(key.node, key.trafficClass, link) }
+    }
+
+    /// A connection is gone or was not made: all that waits for it fails.
     private func failed(_ link: Link, _ node: NodeID, _ reason: String) {
         let wasOpen = link.connection != nil
         link.connection = nil
-        link.isConnecting = false
+        link.attempt = nil
         link.lastReason = reason
         link.waiting = []
         let pending = link.pending
@@ -326,6 +377,11 @@ package final class LoopPeers: PeerConnectionOwner {
             request.completion(.failure(failure))
         }
         if wasOpen { receiver?.connectionLost(to: node) }
+    }
+
+    /// The bytes of answers behind which a connection is given up: more than any two answers take.
+    private var answerBytesMax: Int {
+        2 * (configuration.waitingBytesMax + configuration.frameBytesMax)
     }
 
     private func isFull(_ connection: PeerConnection) -> Bool {
@@ -346,6 +402,16 @@ package final class LoopPeers: PeerConnectionOwner {
                 let text = "node \(key.node) did not answer in time"
                 request.completion(.failure(PeerFailure(code: .disconnected, text: text)))
             }
+        }
+    }
+}
+
+extension PeerMessage {
+    /// Whether an answer of this kind may have many bytes.
+    fileprivate var isLong: Bool {
+        switch self {
+        case .done, .failed, .proposed: false
+        default: true
         }
     }
 }

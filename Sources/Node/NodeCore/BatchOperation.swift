@@ -110,13 +110,7 @@ final class BatchOperation {
             synced: synced,
             createdMicros: batch.createdMicros
         ) { [self] outcome in
-            feed {
-                switch outcome {
-                case .stored: $0.hintStored(for: node, actions: &$1)
-                case .marked: $0.hintMarked(for: node, actions: &$1)
-                case .failed: $0.hintFailed(for: node, actions: &$1)
-                }
-            }
+            feed { $0.hintEnded(for: node, outcome, actions: &$1) }
         }
     }
 }
@@ -181,13 +175,7 @@ final class ReplayOperation {
             synced: synced,
             createdMicros: batch.createdMicros
         ) { [self] outcome in
-            feed {
-                switch outcome {
-                case .stored: $0.hintStored(for: node, actions: &$1)
-                case .marked: $0.hintMarked(for: node, actions: &$1)
-                case .failed: $0.hintFailed(for: node, actions: &$1)
-                }
-            }
+            feed { $0.hintEnded(for: node, outcome, actions: &$1) }
         }
     }
 

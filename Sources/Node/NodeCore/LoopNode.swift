@@ -81,7 +81,9 @@ package final class LoopNode: PeerReceiver {
                 reply(Self.message($0) { .page($0) })
             }
         case .rangeDigests(let request):
-            catchingUp(with: peer, { [replica] in replica.digests(request, completion: $0) }) {
+            catchingUp(with: peer) { [replica] in
+                replica.digests(request, for: peer, completion: $0)
+            } _: {
                 reply(Self.message($0) { .digests($0) })
             }
         case .storeBatch(let batch):

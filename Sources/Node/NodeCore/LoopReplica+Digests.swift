@@ -2,7 +2,7 @@ internal import Catalog
 package import PeerMessages
 internal import Replication
 internal import Storage
-internal import TokenPlacement
+package import TokenPlacement
 
 /// Digests of token ranges, by which replicas are compared.
 ///
@@ -18,8 +18,12 @@ extension LoopReplica {
     private static let stepPause = Duration.milliseconds(50)
 
     /// Digests what is stored in some token ranges.
+    ///
+    /// A node repairs one slice at a time: what it asks for takes the place of what it asked for
+    /// before, for which it may not wait any more.
     package func digests(
         _ request: RangeDigestRequest,
+        for asker: NodeID,
         completion: @escaping Completion<[RangeDigest]>
     ) {
         guard let table = table(request.table) else {
@@ -39,7 +43,7 @@ extension LoopReplica {
             return
         }
         let digester = RangeDigester(request, gcGraceSeconds: table.options.gcGraceSeconds)
-        digest(digester, of: request, table, completion)
+        digest(digester, of: request, table, digestTurns.begin(for: asker), completion)
     }
 
     /// Waits until the rate allows a step, and does it; then the next one.
@@ -47,12 +51,18 @@ extension LoopReplica {
         _ digester: RangeDigester,
         of request: RangeDigestRequest,
         _ table: TableDefinition,
+        _ turn: SharedTurns.Turn,
         _ completion: @escaping Completion<[RangeDigest]>
     ) {
+        guard digestTurns.isLast(turn) else {
+            let text = "node \(turn.asker) has asked for other digests since"
+            completion(.failure(PeerFailure(code: .failed, text: text)))
+            return
+        }
         let pause = digestRate.ready(now: environment.now) - environment.now
         guard pause <= .zero else {
             _ = environment.schedule(after: max(.milliseconds(1), pause)) { [self] in
-                digest(digester, of: request, table, completion)
+                digest(digester, of: request, table, turn, completion)
             }
             return
         }
@@ -70,12 +80,12 @@ extension LoopReplica {
                     return
                 }
                 guard next.isDone else {
-                    digest(next, of: request, table, completion)
+                    digest(next, of: request, table, turn, completion)
                     return
                 }
                 completion(.success(next.digests))
             case .failure(let error):
-                if case .corruption = error {
+                if error.asDamage != nil {
                     for range in request.ranges {
                         corruptionFound(table.id, range.lowerBound, error)
                     }
@@ -90,7 +100,7 @@ extension LoopReplica {
             return
         }
         _ = environment.schedule(after: Self.stepPause) { [self] in
-            digest(digester, of: request, table, completion)
+            digest(digester, of: request, table, turn, completion)
         }
     }
 

@@ -81,6 +81,7 @@ extension LoopReplica {
             let text = "a key of table \(table.qualifiedName) cannot be read"
             return .failure(PeerFailure(code: .failed, text: text))
         case .success(.badRow(let token, let error)):
+            undecodable(error, table, token)
             let text = "a stored row of \(table.qualifiedName) at token \(token): \(error)"
             return .failure(PeerFailure(code: .failed, text: text))
         case .success(.damaged(let token, let error)):

@@ -29,6 +29,8 @@ package final class LoopReplica {
 
     /// The rate at which rows are read for digests, shared by the loops.
     package var digestRate = SharedRate(bytesPerSecond: 0)
+    /// Who waits for digests, shared by the loops.
+    package var digestTurns = SharedTurns()
     /// The most rows that are read for digests in one step.
     package var digestRowsMax = 4096
 
@@ -36,6 +38,8 @@ package final class LoopReplica {
     package var corruptionFound: (TableID, Token, StorageError) -> Void = { _, _, _ in }
 
     private var tables: [TableID: TableDefinition] = [:]
+    /// Whether keys are read one by one to find the damaged ones.
+    private var isFindingDamage = false
 
     /// The most bytes of rows that one request may ask for: what a message between nodes holds.
     package var readBytesMax = 60 << 20
@@ -108,16 +112,16 @@ package final class LoopReplica {
             return
         }
         let groups = request.groups
-        rows(of: table, groups.map(\.partitions)) { result in
+        rows(of: table, groups.map(\.partitions)) { [self] result in
             completion(
                 result.flatMap { rows in
-                    Self.replies(groups, rows, table, nowSeconds: request.nowSeconds)
+                    self.replies(groups, rows, table, nowSeconds: request.nowSeconds)
                 }
             )
         }
     }
 
-    private static func replies(
+    private func replies(
         _ groups: [ReadRequest.Group],
         _ rows: [[UInt8]?],
         _ table: TableDefinition,
@@ -131,15 +135,36 @@ package final class LoopReplica {
             next += group.partitions.count
             do {
                 let digest =
-                    group.mode == .rows ? .absent : try digest(part, table, nowSeconds)
+                    group.mode == .rows ? .absent : try Self.digest(part, table, nowSeconds)
                 replies.append(
                     ReadGroupReply(digest: digest, rows: group.mode == .digest ? [] : Array(part))
                 )
             } catch {
+                for (partition, row) in zip(group.partitions, part) {
+                    if let row { check(row, table, partition.token) }
+                }
                 return .failure(PeerFailure(code: .failed, text: "a stored row: \(error)"))
             }
         }
         return .success(replies)
+    }
+
+    /// Reports a stored row that cannot be decoded: what replicas write can be, so the disk did it.
+    private func check(_ row: [UInt8], _ table: TableDefinition, _ token: Token) {
+        do throws(RowFormatError) {
+            _ = try RowView(validating: row)
+        } catch {
+            undecodable(error, table, token)
+        }
+    }
+
+    func undecodable(_ error: RowFormatError, _ table: TableDefinition, _ token: Token) {
+        let fault = StorageError.Fault(
+            operation: "decode a row of \(table.qualifiedName)",
+            path: "the store",
+            message: "\(error)"
+        )
+        corruptionFound(table.id, token, .corruption(fault))
     }
 
     private static func digest(
@@ -323,10 +348,35 @@ package final class LoopReplica {
 
     /// What a storage error is to the one who asked; damage is reported to the control plane.
     func failed(_ keys: [RowKey], _ error: StorageError) -> PeerFailure {
-        if case .corruption = error {
-            for key in keys { corruptionFound(key.table, key.token, error) }
-        }
+        if error.asDamage != nil { findDamage(keys, error) }
         return PeerFailure(error)
+    }
+
+    /// Reports the damaged ones of some keys that were read together.
+    ///
+    /// One read at a time: what is left out is found by the next one that fails.
+    private func findDamage(_ keys: [RowKey], _ error: StorageError) {
+        guard keys.count > 1 else {
+            for key in keys { corruptionFound(key.table, key.token, error) }
+            return
+        }
+        guard !isFindingDamage else { return }
+        isFindingDamage = true
+        let isTaken = environment.runOnPool(.background) { store in
+            // One by one: no slice is looked through for a neighbour's sake.
+            keys.filter { key in
+                do throws(StorageError) {
+                    _ = try store.read([key.encoded])
+                    return false
+                } catch {
+                    return error.asDamage != nil
+                }
+            }
+        } completion: { [self] (result: Result<[RowKey], StorageError>) in
+            isFindingDamage = false
+            for key in (try? result.get()) ?? [] { corruptionFound(key.table, key.token, error) }
+        }
+        if !isTaken { isFindingDamage = false }
     }
 }
 

@@ -152,7 +152,9 @@ package final class NodeLogic: Sendable {
         published = LoopBound(Published(), on: first)
         let clock = WriteClock()
         let digestRate = SharedRate(bytesPerSecond: settings.upkeep.repair.bytesPerSecond)
+        let digestTurns = SharedTurns()
         loops = zip(environments, replicas).map { environment, replica in
+            replica.digestTurns = digestTurns
             replica.digestRate = digestRate
             replica.digestRowsMax = settings.upkeep.repair.pageRowsMax * 4
             replica.corruptionFound = { table, token, error in

@@ -65,7 +65,7 @@ enum PageRead: Sendable {
                 bytesMax: bounds.bytesMax
             )
         } catch {
-            guard case .corruption = error else { throw error }
+            guard error.asDamage != nil else { throw error }
             return .damaged(damagedToken(bounds, in: store) ?? bounds.tokens.lowerBound, error)
         }
         var rows: [ScannedRow] = []
@@ -102,8 +102,7 @@ enum PageRead: Sendable {
                 )
                 rowsLeft -= scan.entries.count
             } catch {
-                if case .corruption = error { return tokens.lowerBound }
-                return nil
+                return error.asDamage != nil ? tokens.lowerBound : nil
             }
         }
         return nil

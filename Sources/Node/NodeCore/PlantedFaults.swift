@@ -1,4 +1,6 @@
+internal import Catalog
 internal import Coordination
+internal import Storage
 
 /// Faults that the simulator plants to prove that its checkers see them; never set otherwise.
 package struct PlantedFaults: OptionSet, Sendable {
@@ -44,6 +46,8 @@ package struct PlantedFaults: OptionSet, Sendable {
     package static let heldRoom = PlantedFaults(rawValue: 1 << 16)
     /// Entries of the cluster log with odd epochs are not written.
     package static let skippedEpochs = PlantedFaults(rawValue: 1 << 17)
+    /// All rows of a table are dropped where some of its slices are damaged.
+    package static let widePurge = PlantedFaults(rawValue: 1 << 18)
 
     /// What a write that failed says.
     func reported(_ error: CoordinationError) -> CoordinationError {
@@ -55,5 +59,10 @@ package struct PlantedFaults: OptionSet, Sendable {
     func reported(_ page: ScanMachine.Page) -> ScanMachine.Page {
         guard contains(.repeatedRow), let first = page.rows.first else { return page }
         return ScanMachine.Page(rows: [first] + page.rows, position: page.position)
+    }
+
+    /// What is dropped of a table where a range of it is damaged.
+    func dropped(_ range: KeyRange, of table: TableID) -> KeyRange {
+        contains(.widePurge) ? RowKey.tableRange(table) : range
     }
 }

@@ -199,16 +199,13 @@ extension LoopCoordinator {
     func write(
         _ mutations: [Mutation],
         to node: NodeID,
-        class trafficClass: TrafficClass = .request,
-        timeout: Duration? = nil,
         completion: @escaping LoopReplica.Completion<Void>
     ) {
         if node == view.node {
             replica.write(mutations, completion: completion)
             return
         }
-        environment.request(.write(mutations), to: node, class: trafficClass, timeout: timeout) {
-            result in
+        environment.request(.write(mutations), to: node, class: .request, timeout: nil) { result in
             switch result.map(\.message) {
             case .success(.done): completion(.success(()))
             case .success: completion(.failure(.mismatch(from: node)))

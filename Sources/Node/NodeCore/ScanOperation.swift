@@ -152,8 +152,6 @@ extension LoopCoordinator {
     func scan(
         _ message: ScanRequest,
         at node: NodeID,
-        class trafficClass: TrafficClass = .request,
-        timeout: Duration? = nil,
         completion: @escaping LoopReplica.Completion<ScanPage>
     ) {
         let start = environment.now
@@ -164,7 +162,7 @@ extension LoopCoordinator {
             }
             return
         }
-        environment.request(.scan(message), to: node, class: trafficClass, timeout: timeout) {
+        environment.request(.scan(message), to: node, class: .request, timeout: nil) {
             [self] result in
             note(result, of: node, since: start, isScan: true)
             switch result.map(\.message) {

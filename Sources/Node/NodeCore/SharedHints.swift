@@ -140,16 +140,6 @@ extension LoopCoordinator {
     }
 }
 
-/// What became of the hints for a replica.
-enum HintOutcome: Sendable {
-    /// All mutations are kept.
-    case stored
-    /// Not all are kept, and the slices of those that are not are marked on disk.
-    case marked
-    /// Neither is sure.
-    case failed
-}
-
 /// The slices in which a replica lacks writes without hints.
 private struct Holes {
     let target: NodeID

@@ -181,9 +181,10 @@ extension Upkeep {
 
     // MARK: Lost hints
 
-    /// A round passed: some more slices are marked, as hints were lost that may have been theirs.
+    /// A round passed, or the last step is on disk: some more slices are marked, as hints were lost
+    /// that may have been theirs.
     func lostHintsRound() {
-        guard let lost = lostHints, !marksLostHints, view.state.slices != nil else { return }
+        guard !isStopped, let lost = lostHints, !marksLostHints, view.state.slices != nil else { return }
         var rest = lost
         let marks = rest.nextMarks(replicatedTables.values.map { $0 })
         guard !marks.isEmpty else {
@@ -196,8 +197,10 @@ extension Upkeep {
         noteDirty(marks, tellsReplicas: false) { [weak self] result in
             guard let self else { return }
             marksLostHints = false
-            // Else these are marked once more.
-            if case .success = result { lostHints = rest }
+            // Else these are marked once more, with the next round.
+            guard case .success = result else { return }
+            lostHints = rest
+            lostHintsRound()
         }
     }
 

@@ -17,6 +17,11 @@ extension Upkeep {
         // What lies between the slice and the range is dropped with them.
         let hull = range.map { Self.hull([keys(of: slice), $0]) }
         let slices = overlapping(hull).union([slice]).sorted()
+        // What was found may be gone by then, and the slices take writes again.
+        guard damage.dropping.isDisjoint(with: slices) else {
+            lookAgain(slice)
+            return
+        }
         let alone = slices.first { others(of: $0).isEmpty && health.state(of: $0) == nil }
         if let alone {
             tellOfLostCause(alone)
@@ -192,7 +197,7 @@ extension Upkeep {
         }
         damage.dropping.formUnion(slices)
         var writes = StoreWrites()
-        writes.drop(range: range)
+        writes.drop(range: faults.dropped(range, of: slices[0].table))
         let isTaken = environment.submit(writes) { [weak self] error in
             guard let self else { return }
             if let error { purgeFailed(slices, range, error) } else { purged(slices) }

@@ -206,7 +206,10 @@ extension Upkeep {
     private func perform(_ action: RepairMachine.Action, _ number: Int) {
         switch action {
         case .requestDigests(let node, let request):
-            ask(.rangeDigests(request), node, number, { $0.digests(request, completion: $1) }) {
+            let asker = self.node
+            ask(.rangeDigests(request), node, number) {
+                $0.digests(request, for: asker, completion: $1)
+            } _: {
                 if case .digests(let digests) = $0 { digests } else { nil }
             } then: {
                 $0.digestsReceived(from: node, $1, now: $2, actions: &$3)

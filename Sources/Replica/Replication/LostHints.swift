@@ -1,7 +1,7 @@
 internal import ByteCoding
 internal import Catalog
 package import PeerMessages
-package import TokenPlacement
+internal import TokenPlacement
 
 /// Hints that were lost before they were handed over: any replica of any slice may lack what they
 /// held, and nobody else knows.
@@ -9,8 +9,8 @@ package import TokenPlacement
 /// So every slice gets dirty marks, some at a time. What makes the loss known stays on disk until all
 /// of them are there: a crash before only marks the first ones once more.
 package struct LostHints: Hashable, Sendable {
-    /// The slices behind which no more are marked at once.
-    package static let slicesMax = 512
+    /// The slices that are marked at once: their marks must fit into the writer's queue beside all else.
+    package static let slicesMax = 8
 
     /// When they were lost, in seconds: what they held was written before.
     private let sinceSeconds: Int64

@@ -22,6 +22,7 @@ extension ModelBackend {
         var local = ByteTable()
         var hints = ByteTable()
         var damaged: [KeyRange] = []
+        var isUnreadable = false
         /// Of each unsynced group, oldest first, how to take it back.
         var undo: [[Undo]] = []
         /// A group that failed, but may have reached the disk.
@@ -40,7 +41,7 @@ extension ModelBackend {
 
         func read(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
             if !damaged.isEmpty, damaged.contains(where: { $0.contains(key) }) {
-                throw .corruption(fault("read rows", "the block of a row is damaged"))
+                throw damage("read rows")
             }
             return rows[key]
         }
@@ -53,12 +54,18 @@ extension ModelBackend {
             let page = rows.page(range, limit: max(1, rowsMax), bytesMax: bytesMax)
             let end = page.next ?? range.upper
             if damaged.contains(where: { $0.overlaps(KeyRange(lower: range.lower, upper: end)) }) {
-                throw .corruption(fault("scan rows", "a block of rows is damaged"))
+                throw damage("scan rows")
             }
             return StoreScan(
                 entries: page.found.map { StoredRow(key: $0.key, row: $0.value) },
                 isComplete: page.next == nil
             )
+        }
+
+        private func damage(_ operation: String) -> StorageError {
+            isUnreadable
+                ? .ioFailure(fault(operation, "Input/output error"))
+                : .corruption(fault(operation, "a block of rows is damaged"))
         }
 
         /// Refuses a range to be deleted that contains a part of what is damaged.

@@ -56,8 +56,16 @@ package final class ModelBackend: StoreBackend {
 
     /// Damages a range, as a broken table file does: its rows cannot be read until `deleteRows` is
     /// called for a range that contains all of it.
-    package func damage(_ range: KeyRange) {
-        state.withLock { $0.damaged.append(range) }
+    ///
+    /// - Parameters:
+    ///   - range: the rows.
+    ///   - isUnreadable: whether reads of what is damaged fail as an I/O error from now on, and not
+    ///     as a checksum that differs.
+    package func damage(_ range: KeyRange, isUnreadable: Bool = false) {
+        state.withLock { state in
+            state.damaged.append(range)
+            state.isUnreadable = isUnreadable
+        }
     }
 
     /// Whether some range is damaged.
@@ -142,7 +150,7 @@ package final class ModelBackend: StoreBackend {
 
     /// The rows that an error of corruption may concern; nil if it does not tell.
     package func damagedRange(_ error: StorageError) -> KeyRange? {
-        guard case .corruption = error else { return nil }
+        guard error.asDamage != nil else { return nil }
         return state.withLock { $0.damaged.first }
     }
 

@@ -18,7 +18,7 @@ struct CellWrite {
 /// What all operations do to cells, and which value came from where.
 struct CellWrites {
     private(set) var writes: [CellName: [CellWrite]] = [:]
-    /// Deletions of whole rows, by table and key (column -1): they touch every cell.
+    /// The rows that any operation writes to, by table and key (column -1).
     private(set) var keys: Set<CellName> = []
     private var origins: [[UInt8]: (cell: CellName, write: CellWrite)] = [:]
 

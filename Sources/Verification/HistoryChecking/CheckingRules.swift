@@ -132,7 +132,8 @@ package struct CheckingRules: Sendable {
     package var gcGraceSeconds: Int64?
     /// The tables whose acknowledged writes a loss of power may take back, by place.
     package var periodicTables: Set<Int> = []
-    /// For how long it may: so long after a write its replicas may still be about to sync it.
+    /// For how long it may: so long after a write its replicas may still be about to sync it, beside
+    /// pauses of theirs.
     package var periodicWindow: Nanoseconds = .seconds(1)
     /// Whether what was acknowledged at ANY is sure to arrive: hints outlive every outage.
     package var anyArrives = false

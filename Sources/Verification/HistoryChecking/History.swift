@@ -119,14 +119,38 @@ package struct Operation: Sendable {
     }
 }
 
+/// Rows of a node's disk that were lost.
+package struct DiskLoss: Hashable, Sendable {
+    /// When they were.
+    package var time: Nanoseconds
+    /// The node.
+    package var node: Int
+    /// Their keys, by table; nil: all that was on the disk.
+    package var keys: [Int: Set<Int>]?
+
+    /// A loss of some rows, or of all.
+    package init(at time: Nanoseconds, node: Int, keys: [Int: Set<Int>]? = nil) {
+        self.time = time
+        self.node = node
+        self.keys = keys
+    }
+
+    /// Whether a row may have been among them.
+    func hits(table: Int, key: Int) -> Bool {
+        keys.map { $0[table, default: []].contains(key) } ?? true
+    }
+}
+
 /// All that clients did and saw, in the order in which it began.
 package struct History: Sendable {
     /// The operations; an operation's id is its place.
     package private(set) var operations: [Operation] = []
     /// When a node lost its power.
     package var powerLosses: [(time: Nanoseconds, node: Int)] = []
-    /// When the disk of a node was lost or damaged.
-    package var diskLosses: [(time: Nanoseconds, node: Int)] = []
+    /// What was lost of disks: all, or slices that were dropped since they were damaged.
+    package var diskLosses: [DiskLoss] = []
+    /// When a node lost the hints that it kept for others.
+    package var hintLosses: [(time: Nanoseconds, node: Int)] = []
     /// When nothing ran on a node, in the order in which that began.
     package var pauses: [(node: Int, start: Nanoseconds, end: Nanoseconds)] = []
 

@@ -98,7 +98,9 @@ extension HistoryChecker {
         let present = Set(finals.values.compactMap { cells.origin(of: $0)?.write.operation })
         for operation in history.operations {
             // At ANY the rest may stand in hints only, which may expire.
-            if operation.level == .any, !rules.anyArrives { continue }
+            if operation.level == .any, !rules.anyArrives || hintsWereLost(since: operation) {
+                continue
+            }
             guard case .write(let rows, let timestamp, isLogged: true) = operation.request,
                 seen.contains(operation.id) || present.contains(operation.id)
             else { continue }
@@ -133,11 +135,12 @@ extension HistoryChecker {
     }
 
     /// Whether a batch that was never acknowledged may be lost in part: who replays it may be the only
-    /// one that has it, in rows and in hints, when its disk is lost, or its power before it synced.
+    /// one that has it, in rows and in hints, when its disk or its hints are lost, or its power before
+    /// it synced.
     private func isExcusedBatch(_ operation: Operation, _ cell: CellName) -> Bool {
         guard operation.outcome != .done else { return false }
         return history.diskLosses.contains { $0.time >= operation.invoked }
-            || !powerlessNodes(operation, cell).isEmpty
+            || hintsWereLost(since: operation) || !powerlessNodes(operation, cell).isEmpty
     }
 
     private static func text(_ replica: FinalReplica) -> String {

@@ -33,7 +33,7 @@ extension HistoryChecker {
     }
 
     /// For how long a node did nothing within a span.
-    private func paused(_ node: Int, _ start: Nanoseconds, _ end: Nanoseconds) -> Nanoseconds {
+    func paused(_ node: Int, _ start: Nanoseconds, _ end: Nanoseconds) -> Nanoseconds {
         var sum: Nanoseconds = 0
         var counted = start
         for pause in history.pauses where pause.node == node {

@@ -324,7 +324,9 @@ package struct HistoryChecker {
         var bound: Floor?
         for floor in floors[cell, default: []] {
             if let bound, floor.version <= bound.version { continue }
-            if floor.operation.level == .any, !floor.isRead, !rules.anyArrives { continue }
+            if floor.operation.level == .any, !floor.isRead {
+                guard rules.anyArrives, !hintsWereLost(since: floor.operation) else { continue }
+            }
             guard !isExcused(floor, cell) else { continue }
             bound = floor
         }
@@ -339,7 +341,10 @@ package struct HistoryChecker {
     func isExcused(_ floor: Floor, _ cell: CellName, readBy reader: Operation? = nil) -> Bool {
         let operation = floor.operation
         let powerless = powerlessNodes(operation, cell)
-        let lost = holders(of: cell, history.diskLosses.filter { $0.time >= operation.invoked })
+        let losses = history.diskLosses.filter {
+            $0.time >= operation.invoked && $0.hits(table: cell.table, key: cell.key)
+        }
+        let lost = holders(of: cell, Set(losses.map(\.node)))
         guard !powerless.isEmpty || !lost.isEmpty else { return false }
         let copies = rules.replicas.copies(operation.level, in: operation.datacenter)
         guard powerless.union(lost).count < max(1, copies) else { return true }
@@ -355,21 +360,27 @@ package struct HistoryChecker {
 
     /// The replicas of a cell that may have lost what an operation found or wrote, since they lost
     /// power before they had to sync it.
+    ///
+    /// While a node is paused it does not sync. What was never acknowledged, or at ANY only, may have
+    /// come to a replica at any time later: from a hint, or from a batch that is written once more.
     func powerlessNodes(_ operation: Operation, _ cell: CellName) -> Set<Int> {
         guard rules.periodicTables.contains(operation.table) else { return [] }
-        let last = (operation.returned ?? operation.invoked) + rules.periodicWindow
-        return holders(
-            of: cell,
-            history.powerLosses.filter { $0.time >= operation.invoked && $0.time <= last }
-        )
+        let end = operation.returned ?? operation.invoked
+        let mayComeLate = operation.outcome != .done || operation.level == .any
+        let losses = history.powerLosses.filter { time, node in
+            guard time >= operation.invoked else { return false }
+            return mayComeLate || time - end - paused(node, end, time) <= rules.periodicWindow
+        }
+        return holders(of: cell, Set(losses.map(\.node)))
     }
 
-    private func holders(
-        of cell: CellName,
-        _ losses: [(time: Nanoseconds, node: Int)]
-    ) -> Set<Int> {
-        guard !losses.isEmpty else { return [] }
-        let nodes = Set(losses.map(\.node))
+    /// Whether some node lost the hints that it kept since an operation began.
+    func hintsWereLost(since operation: Operation) -> Bool {
+        history.hintLosses.contains { $0.time >= operation.invoked }
+    }
+
+    private func holders(of cell: CellName, _ nodes: Set<Int>) -> Set<Int> {
+        guard !nodes.isEmpty else { return [] }
         return rules.holders[cell.key].map { nodes.intersection($0) } ?? nodes
     }
 

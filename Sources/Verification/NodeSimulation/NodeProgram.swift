@@ -129,6 +129,17 @@ package struct NodeProgram: SubjectProgram {
         try store.write([writes], synced: true)
     }
 
+    package func loseHints(in store: any StoreBackend, nowSeconds: Int64) throws -> Bool {
+        var writes = StoreWrites()
+        for hint in try store.scanHints(.all, limit: .max, bytesMax: .max) {
+            writes.deleteHint(hint.key)
+        }
+        let lost = LostHints(nowSeconds: nowSeconds)
+        writes.putLocal(lost.value, for: LocalKeys.lostHints)
+        try store.write([writes], synced: true)
+        return true
+    }
+
     package func makeSubject(_ context: SubjectContext) throws -> any Subject {
         var settings = settings
         // So little that a rebuild takes seconds, or no bound at all.
@@ -223,6 +234,7 @@ extension Mutant {
         case .unnoticedReturn: .unnoticedReturn
         case .heldRoom: .heldRoom
         case .skippedEpochs: .skippedEpochs
+        case .widePurge: .widePurge
         // Those are the machine's, the clients', or settings.
         case .ackBeforeSync, .staleCacheFill, .splitInsert, .neverSyncs, .unseededRandom,
             .hintedPurge:

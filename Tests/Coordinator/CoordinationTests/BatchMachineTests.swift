@@ -91,9 +91,9 @@ struct BatchMachineTests {
             ]
         )
         actions = []
-        machine.hintStored(for: d, actions: &actions)
+        machine.hintEnded(for: d, .stored, actions: &actions)
         #expect(actions == [])
-        machine.hintStored(for: e, actions: &actions)
+        machine.hintEnded(for: e, .stored, actions: &actions)
         #expect(actions == [.removeBatch(at: b), .removeBatch(at: c)])
     }
 
@@ -104,7 +104,7 @@ struct BatchMachineTests {
         for node in [b, c] { machine.batchStored(at: node, actions: &actions) }
         for node in [a, b, c, d] { machine.acknowledged(by: node, actions: &actions) }
         actions = []
-        machine.hintFailed(for: e, actions: &actions)
+        machine.hintEnded(for: e, .failed, actions: &actions)
         #expect(actions == [])
         #expect(machine.isComplete)
     }
@@ -116,7 +116,7 @@ struct BatchMachineTests {
         for node in [b, c] { machine.batchStored(at: node, actions: &actions) }
         for node in [a, b, c, d] { machine.acknowledged(by: node, actions: &actions) }
         actions = []
-        machine.hintMarked(for: e, actions: &actions)
+        machine.hintEnded(for: e, .marked, actions: &actions)
         #expect(actions == [.removeBatch(at: b), .removeBatch(at: c)])
         #expect(machine.isComplete)
     }

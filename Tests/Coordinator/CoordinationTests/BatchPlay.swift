@@ -32,9 +32,7 @@ struct BatchPlay {
         case written(NodeID)
         case writeFailed(NodeID)
         case hint(NodeID, [Int])
-        case hintStored(NodeID)
-        case hintMarked(NodeID)
-        case hintFailed(NodeID)
+        case hintEnded(NodeID, HintOutcome)
         case remove(at: NodeID)
         case timeOut(BatchMachine.Phase)
 
@@ -42,9 +40,7 @@ struct BatchPlay {
         func isLocal(_ coordinator: NodeID) -> Bool {
             switch self {
             case .store(let node), .write(let node, _): node == coordinator
-            case .stored, .storeFailed, .written, .writeFailed, .hint, .hintStored, .hintMarked,
-                .hintFailed, .timeOut:
-                true
+            case .stored, .storeFailed, .written, .writeFailed, .hint, .hintEnded, .timeOut: true
             case .remove: false
             }
         }
@@ -204,19 +200,18 @@ struct BatchPlay {
             step { $0.failed(at: node, Fixture.failure(.disconnected), actions: &$1) }
         case .hint(let node, let mutations):
             if happens(0.2) {
-                events.append(.hintFailed(node))
+                events.append(.hintEnded(node, .failed))
                 return
             }
             if happens(0.3) {
                 marks.append((node, mutations))
-                events.append(.hintMarked(node))
+                events.append(.hintEnded(node, .marked))
                 return
             }
             if mutant != .droppedHint { hints.append((node, mutations)) }
-            events.append(.hintStored(node))
-        case .hintStored(let node): step { $0.hintStored(for: node, actions: &$1) }
-        case .hintMarked(let node): step { $0.hintMarked(for: node, actions: &$1) }
-        case .hintFailed(let node): step { $0.hintFailed(for: node, actions: &$1) }
+            events.append(.hintEnded(node, .stored))
+        case .hintEnded(let node, let outcome):
+            step { $0.hintEnded(for: node, outcome, actions: &$1) }
         case .remove(let node): if !happens(lossRate) { logs.remove(node) }
         case .timeOut(let phase): step { $0.timedOut(phase, actions: &$1) }
         }
@@ -262,13 +257,13 @@ struct BatchPlay {
                 }
             case .hint(let node, let mutations, _):
                 if happens(0.2) {
-                    replay.hintFailed(for: node, actions: &actions)
+                    replay.hintEnded(for: node, .failed, actions: &actions)
                 } else if happens(0.3) {
                     marks.append((node, mutations))
-                    replay.hintMarked(for: node, actions: &actions)
+                    replay.hintEnded(for: node, .marked, actions: &actions)
                 } else {
                     if mutant != .droppedHint { hints.append((node, mutations)) }
-                    replay.hintStored(for: node, actions: &actions)
+                    replay.hintEnded(for: node, .stored, actions: &actions)
                 }
             case .remove: logs.remove(keeper)
             case .keep: return

@@ -71,12 +71,12 @@ struct BatchReplayTests {
         )
         actions = []
         replay.acknowledged(by: a, actions: &actions)
-        replay.hintStored(for: b, actions: &actions)
+        replay.hintEnded(for: b, .stored, actions: &actions)
         #expect(actions == [])
         replay.failed(at: c, Fixture.failure(.overloaded), actions: &actions)
         #expect(actions == [.hint(for: c, mutations: [0, 1], synced: true)])
         actions = []
-        replay.hintStored(for: c, actions: &actions)
+        replay.hintEnded(for: c, .stored, actions: &actions)
         #expect(actions == [.remove])
         #expect(replay.isFinished)
         replay.timedOut(&actions)
@@ -93,7 +93,7 @@ struct BatchReplayTests {
         replay.timedOut(&actions)
         #expect(actions == [.hint(for: c, mutations: [0, 1], synced: true)])
         actions = []
-        replay.hintFailed(for: c, actions: &actions)
+        replay.hintEnded(for: c, .failed, actions: &actions)
         #expect(actions == [.keep])
     }
 
@@ -105,12 +105,12 @@ struct BatchReplayTests {
         actions = []
         replay.acknowledged(by: a, actions: &actions)
         replay.acknowledged(by: c, actions: &actions)
-        replay.hintMarked(for: b, actions: &actions)
+        replay.hintEnded(for: b, .marked, actions: &actions)
         #expect(actions == [.remove])
         actions = []
         nowhere.timedOut(&actions)
         actions = []
-        for node in [a, b, c] { nowhere.hintMarked(for: node, actions: &actions) }
+        for node in [a, b, c] { nowhere.hintEnded(for: node, .marked, actions: &actions) }
         #expect(actions == [.keep])
     }
 

@@ -232,7 +232,7 @@ struct QuorumPlay {
         case .request(let node, let message): try receive(message, at: node, of: index)
         case .reply(let reply): try feed(reply, to: index)
         case .hintStored(let node):
-            try step(index, { $0.hintStored(for: node, actions: &$1) }, { _, _ in })
+            try step(index, { $0.hintEnded(for: node, .stored, actions: &$1) }, { _, _ in })
         case .speculate: try step(index, { _, _ in }, { $0.speculate(&$1) })
         case .timeOut:
             try step(index, { $0.timedOut(&$1) }, { $0.timedOut(&$1) })

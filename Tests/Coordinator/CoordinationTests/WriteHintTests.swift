@@ -50,7 +50,7 @@ struct WriteHintTests {
         #expect(actions == [hint(b), .succeed])
         #expect(machine.isFinished)
         #expect(!machine.isComplete)
-        machine.hintStored(for: b, actions: &actions)
+        machine.hintEnded(for: b, .stored, actions: &actions)
         #expect(machine.isComplete)
         #expect(machine.isEverywhere)
         #expect(actions.count == 2)
@@ -90,7 +90,7 @@ struct WriteHintTests {
         #expect(actions == [hint(b)])
         machine.acknowledged(by: c, actions: &actions)
         #expect(actions == [hint(b), .succeed])
-        machine.hintStored(for: b, actions: &actions)
+        machine.hintEnded(for: b, .stored, actions: &actions)
         #expect(machine.isComplete)
     }
 
@@ -132,7 +132,7 @@ struct WriteHintTests {
         machine.failed(at: b, Fixture.failure(.failed), actions: &actions)
         machine.timedOut(&actions)
         #expect(actions == [])
-        machine.hintFailed(for: b, actions: &actions)
+        machine.hintEnded(for: b, .failed, actions: &actions)
         #expect(actions == [], "a hint that fails is the shell's to mark")
         #expect(machine.isComplete)
         #expect(!machine.isEverywhere)
@@ -197,11 +197,11 @@ struct WriteHintTests {
         var machine = try machine(.any, dead: [a, b, c], &actions)
         #expect(actions == [hint(a, synced: true), hint(b, synced: true), hint(c, synced: true)])
         actions = []
-        machine.hintStored(for: b, actions: &actions)
+        machine.hintEnded(for: b, .stored, actions: &actions)
         #expect(actions == [.succeed])
         #expect(!machine.isComplete)
-        machine.hintFailed(for: a, actions: &actions)
-        machine.hintStored(for: c, actions: &actions)
+        machine.hintEnded(for: a, .failed, actions: &actions)
+        machine.hintEnded(for: c, .stored, actions: &actions)
         #expect(actions == [.succeed])
         #expect(machine.isComplete)
         #expect(!machine.isEverywhere)
@@ -225,11 +225,11 @@ struct WriteHintTests {
         #expect(actions == [hint(a, synced: true), hint(b, synced: true), hint(c, synced: true)])
         var counting = failing
         actions = []
-        counting.hintFailed(for: a, actions: &actions)
-        counting.hintStored(for: b, actions: &actions)
+        counting.hintEnded(for: a, .failed, actions: &actions)
+        counting.hintEnded(for: b, .stored, actions: &actions)
         #expect(actions == [.succeed])
         actions = []
-        for node in [a, b, c] { failing.hintFailed(for: node, actions: &actions) }
+        for node in [a, b, c] { failing.hintEnded(for: node, .failed, actions: &actions) }
         let count = AnswerCount(consistency: .any, received: 0, required: 1)
         #expect(
             actions == [.fail(.writeFailure(count, failures: 3, type: .simple, text: "no"))]
@@ -241,7 +241,7 @@ struct WriteHintTests {
         var actions: [Action] = []
         var machine = try machine(.any, dead: [a, b, c], &actions)
         actions = []
-        for node in [a, b, c] { machine.hintFailed(for: node, actions: &actions) }
+        for node in [a, b, c] { machine.hintEnded(for: node, .failed, actions: &actions) }
         guard case .fail(.writeFailure(_, 0, .simple, let text))? = actions.first else {
             Issue.record("\(actions)")
             return
@@ -252,21 +252,21 @@ struct WriteHintTests {
     @Test func `at ANY the time-out waits for the hints of the silent`() throws {
         var actions: [Action] = []
         var hanging = try machine(.any, dead: [a], &actions)
-        hanging.hintFailed(for: a, actions: &actions)
+        hanging.hintEnded(for: a, .failed, actions: &actions)
         actions = []
         hanging.timedOut(&actions)
         #expect(actions == [hint(b, synced: true), hint(c, synced: true)])
         #expect(!hanging.isFinished)
         var stored = hanging
         actions = []
-        stored.hintFailed(for: b, actions: &actions)
+        stored.hintEnded(for: b, .failed, actions: &actions)
         #expect(actions == [])
-        stored.hintStored(for: c, actions: &actions)
+        stored.hintEnded(for: c, .stored, actions: &actions)
         #expect(actions == [.succeed])
         #expect(stored.isComplete)
         actions = []
-        hanging.hintMarked(for: b, actions: &actions)
-        hanging.hintFailed(for: c, actions: &actions)
+        hanging.hintEnded(for: b, .marked, actions: &actions)
+        hanging.hintEnded(for: c, .failed, actions: &actions)
         let count = AnswerCount(consistency: .any, received: 0, required: 1)
         #expect(actions == [.fail(.writeTimeout(count, type: .simple))])
         #expect(hanging.isComplete)
@@ -277,7 +277,7 @@ struct WriteHintTests {
         var machine = try machine(.any, &actions)
         for node in [a, b] {
             machine.failed(at: node, Fixture.failure(.failed), actions: &actions)
-            machine.hintFailed(for: node, actions: &actions)
+            machine.hintEnded(for: node, .failed, actions: &actions)
         }
         machine.failed(at: c, Fixture.failure(.invalid), actions: &actions)
         let count = AnswerCount(consistency: .any, received: 0, required: 1)
@@ -292,9 +292,9 @@ struct WriteHintTests {
         machine.failed(at: b, Fixture.failure(.invalid), actions: &actions)
         #expect(actions == [hint(b, synced: true)], "the hint of the other may be written one day")
         actions = []
-        machine.hintStored(for: b, actions: &actions)
+        machine.hintEnded(for: b, .stored, actions: &actions)
         #expect(actions == [])
-        machine.hintStored(for: a, actions: &actions)
+        machine.hintEnded(for: a, .stored, actions: &actions)
         #expect(actions == [.succeed])
     }
 
@@ -395,16 +395,16 @@ struct WriteHintTests {
     @Test func `marks settle a replica only if another one acknowledged`() throws {
         var actions: [Action] = []
         var machine = try machine(.one, dead: [c], isLogged: true, &actions)
-        machine.hintMarked(for: c, actions: &actions)
+        machine.hintEnded(for: c, .marked, actions: &actions)
         var alone = machine
         machine.acknowledged(by: a, actions: &actions)
         machine.failed(at: b, Fixture.failure(.failed), actions: &actions)
-        machine.hintMarked(for: b, actions: &actions)
+        machine.hintEnded(for: b, .marked, actions: &actions)
         #expect(machine.isComplete)
         #expect(machine.isEverywhere)
         for node in [a, b] {
             alone.failed(at: node, Fixture.failure(.failed), actions: &actions)
-            alone.hintMarked(for: node, actions: &actions)
+            alone.hintEnded(for: node, .marked, actions: &actions)
         }
         #expect(alone.isComplete)
         #expect(!alone.isEverywhere, "repair would find it nowhere")
@@ -429,9 +429,9 @@ struct WriteHintTests {
         for node in [c, Fixture.d, Fixture.e] {
             machine.failed(at: node, Fixture.failure(.failed), actions: &actions)
         }
-        machine.hintMarked(for: c, actions: &actions)
-        machine.hintStored(for: Fixture.d, actions: &actions)
-        machine.hintStored(for: Fixture.e, actions: &actions)
+        machine.hintEnded(for: c, .marked, actions: &actions)
+        machine.hintEnded(for: Fixture.d, .stored, actions: &actions)
+        machine.hintEnded(for: Fixture.e, .stored, actions: &actions)
         #expect(machine.isComplete)
         #expect(!machine.isEverywhere)
         #expect(machine.bytesMaxOfNode { [10, 7][$0] } == 17)

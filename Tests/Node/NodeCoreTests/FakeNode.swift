@@ -69,6 +69,12 @@ final class FakeLoop: LoopEnvironment, @unchecked Sendable {
         while !jobs.isEmpty { jobs.removeFirst()() }
     }
 
+    /// The process ends at once: what waits is never done, and the store keeps what it has.
+    func crash() {
+        jobs = []
+        calls = []
+    }
+
     // MARK: LoopEnvironment
 
     var isCurrent: Bool { true }
@@ -147,8 +153,7 @@ struct FakeNode {
     static let c = NodeID(high: 0, low: 3)
     static let sliceCount = 8
 
-    let loop = FakeLoop()
-    let table = TableDefinition(
+    static let table = TableDefinition(
         id: TableID(1),
         uuid: NodeID(high: 0, low: 9),
         keyspace: "ks",
@@ -158,32 +163,18 @@ struct FakeNode {
             ColumnDefinition(id: ColumnID(2), name: "v", type: .blob, kind: .regular),
         ]
     )
+
+    let loop = FakeLoop()
     let replica: LoopReplica
     let coordinator: LoopCoordinator
     private let logic: NodeLogic
 
     init(owners: [NodeID], factor: Int) throws {
-        logic = try NodeLogic(
-            node: Self.a,
-            incarnation: Incarnation(clamping: 1),
-            environments: [loop],
-            entries: [],
-            records: UpkeepRecords(),
-            settings: NodeSettings(),
-            scorer: { _ in NoScorer() },
-            models: { _ in NoModels() },
-            hooks: NodeLogic.Hooks()
-        )
+        logic = try Self.logic(loop, entries: [], records: UpkeepRecords())
         var state = ClusterState()
         state.expectedNodeCount = 3
         for (place, id) in [Self.a, Self.b, Self.c].enumerated() {
-            state.nodes[id] = NodeRecord(
-                id: id,
-                address: "127.0.0.\(place + 1)",
-                nativePort: 9042,
-                internodePort: 7000,
-                location: Location(datacenter: "dc1", rack: "rack\(place)")
-            )
+            state.nodes[id] = Self.record(id, place: place)
         }
         let round = (0..<Self.sliceCount).map { owners[$0 % owners.count] }
         state.slices = SliceMap(owners: round)
@@ -191,7 +182,7 @@ struct FakeNode {
             name: "ks",
             replication: .simple(factor: factor)
         )
-        state.tables["ks"] = ["t": table]
+        state.tables["ks"] = ["t": Self.table]
         state.schemaVersion = NodeID(high: 1, low: 1)
         let parts = logic.loops[0].value
         (replica, coordinator) = (parts.replica, parts.coordinator)
@@ -201,6 +192,38 @@ struct FakeNode {
             node: Self.a,
             state: state,
             alive: [Self.a, Self.b, Self.c]
+        )
+    }
+
+    var table: TableDefinition { Self.table }
+
+    /// What the cluster knows of a node, each in a rack of its own.
+    static func record(_ id: NodeID, place: Int) -> NodeRecord {
+        NodeRecord(
+            id: id,
+            address: "127.0.0.\(place + 1)",
+            nativePort: 9042,
+            internodePort: 7000,
+            location: Location(datacenter: "dc1", rack: "rack\(place)")
+        )
+    }
+
+    /// The logic of node `a` on a loop, not started.
+    static func logic(
+        _ loop: FakeLoop,
+        entries: [LogEntry],
+        records: UpkeepRecords
+    ) throws -> NodeLogic {
+        try NodeLogic(
+            node: a,
+            incarnation: Incarnation(clamping: 1),
+            environments: [loop],
+            entries: entries,
+            records: records,
+            settings: NodeSettings(),
+            scorer: { _ in NoScorer() },
+            models: { _ in NoModels() },
+            hooks: NodeLogic.Hooks()
         )
     }
 
@@ -230,17 +253,22 @@ struct FakeNode {
     }
 
     /// Puts rows into the node's own store.
-    func store(_ rows: [(PartitionRef, [UInt8])]) throws {
+    func store(_ rows: [(PartitionRef, [UInt8])]) throws { try loop.store.put(rows) }
+}
+
+extension ModelBackend {
+    /// Puts rows of the table of a ``FakeNode``, merged into what there is.
+    func put(_ rows: [(PartitionRef, [UInt8])]) throws {
         var writes = StoreWrites()
         for (partition, row) in rows {
             let key = RowKey(
-                table: table.id,
+                table: FakeNode.table.id,
                 token: partition.token,
                 partitionKey: partition.key
             )
             writes.merge(row, into: key.encoded)
         }
-        try loop.store.write([writes], synced: true)
+        try write([writes], synced: true)
     }
 }
 

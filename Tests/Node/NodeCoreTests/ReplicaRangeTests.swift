@@ -51,13 +51,16 @@ struct ReplicaRangeTests {
 
     // MARK: Digests
 
-    private func digests(_ found: @escaping (Result<[RangeDigest], PeerFailure>) -> Void) {
+    private func digests(
+        for asker: NodeID = FakeNode.b,
+        _ found: @escaping (Result<[RangeDigest], PeerFailure>) -> Void
+    ) {
         let request = RangeDigestRequest(
             table: node.table.id,
             nowSeconds: 1000,
             ranges: [FakeNode.tokens(2)]
         )
-        node.replica.digests(request, completion: found)
+        node.replica.digests(request, for: asker, completion: found)
     }
 
     @Test func `digests are read step by step, within the rate`() throws {
@@ -81,6 +84,44 @@ struct ReplicaRangeTests {
         }
         #expect(try results.last?.get() == expected)
         #expect((3...8).contains(seconds), "about 2,500 bytes at 500 a second: \(seconds)")
+    }
+
+    @Test func `who asks for digests once more waits for the former ones no longer`() throws {
+        try node.store(FakeNode.partitions(20, in: 2).map { ($0, FakeNode.row(100)) })
+        node.replica.digestRate = SharedRate(bytesPerSecond: 500)
+        node.replica.digestRowsMax = 4
+        var results: [String: Result<[RangeDigest], PeerFailure>] = [:]
+        digests { results["first"] = $0 }
+        digests(for: FakeNode.c) { results["other"] = $0 }
+        node.loop.runPools()
+        digests { results["second"] = $0 }
+        for _ in 0..<60 {
+            node.loop.advance(.seconds(1))
+            node.loop.runPools()
+        }
+        #expect(failure(results["first"])?.text.contains("other digests since") == true)
+        #expect(try results["second"]?.get().map(\.rowCount) == [20])
+        #expect(try results["other"]?.get().map(\.rowCount) == [20])
+    }
+
+    @Test func `who asks for digests on another loop waits for the former ones no longer`() throws {
+        let other = try FakeNode(owners: [FakeNode.a], factor: 1)
+        other.replica.digestTurns = node.replica.digestTurns
+        try node.store(FakeNode.partitions(20, in: 2).map { ($0, FakeNode.row(100)) })
+        node.replica.digestRate = SharedRate(bytesPerSecond: 500)
+        node.replica.digestRowsMax = 4
+        var first: Result<[RangeDigest], PeerFailure>?
+        digests { first = $0 }
+        node.loop.runPools()
+        let request = RangeDigestRequest(
+            table: node.table.id,
+            nowSeconds: 1000,
+            ranges: [FakeNode.tokens(2)]
+        )
+        other.replica.digests(request, for: FakeNode.b) { _ in }
+        node.loop.advance(.seconds(5))
+        node.loop.runPools()
+        #expect(failure(first)?.code == .failed)
     }
 
     @Test func `digests of a slice that is given up while it is read are refused`() throws {

@@ -89,8 +89,11 @@ struct ReplicaReadTests {
     @Test func `a row that cannot be decoded fails the page and is named`() throws {
         let partitions = try fill()
         try node.store([(partitions[3], [0xFF, 0xFF, 0xFF])])
+        var suspects: [Token] = []
+        node.replica.corruptionFound = { _, token, _ in suspects.append(token) }
         let found = failure(page(1...6))
         #expect(found?.code == .failed)
+        #expect(suspects == [partitions[3].token])
         #expect(found?.text.contains("\(partitions[3].token)") == true)
     }
 
@@ -104,6 +107,62 @@ struct ReplicaReadTests {
         ) { found = $0 }
         node.loop.runPools()
         return found
+    }
+
+    @Test(arguments: [false, true])
+    func `of many keys that are read at once only what is damaged is reported`(
+        isUnreadable: Bool
+    ) throws {
+        let partitions = try fill()
+        var suspects: [Token] = []
+        node.replica.corruptionFound = { _, token, _ in suspects.append(token) }
+        node.loop.store.needDisk(everyNthRead: 1)
+        node.loop.store.damage(
+            RowKey.sliceRange(table: node.table.id, tokens: FakeNode.tokens(5)),
+            isUnreadable: isUnreadable
+        )
+        #expect(failure(read(partitions))?.code == .failed)
+        #expect(suspects == [partitions[5].token])
+    }
+
+    @Test func `keys are read one by one for one failed read at a time`() throws {
+        let partitions = try fill()
+        var suspects: [Token] = []
+        node.replica.corruptionFound = { _, token, _ in suspects.append(token) }
+        node.loop.store.needDisk(everyNthRead: 1)
+        node.loop.store.damage(
+            RowKey.sliceRange(table: node.table.id, tokens: FakeNode.tokens(5))
+        )
+        let request = ReadRequest(
+            table: node.table.id,
+            nowSeconds: 1000,
+            groups: [ReadRequest.Group(mode: .rows, partitions: partitions)]
+        )
+        var codes: [PeerFailure.Code?] = []
+        for _ in 0..<3 { node.replica.read(request) { codes.append(failure($0)?.code) } }
+        node.loop.runPools()
+        #expect(codes == [.failed, .failed, .failed])
+        #expect(suspects == [partitions[5].token])
+        #expect(failure(read(partitions))?.code == .failed)
+        #expect(suspects.count == 2, "the next one that fails is looked at again")
+    }
+
+    @Test func `a row that cannot be decoded is reported by its digest`() throws {
+        let partitions = try fill()
+        try node.store([(partitions[3], [0xFF, 0xFF, 0xFF])])
+        var suspects: [Token] = []
+        node.replica.corruptionFound = { _, token, _ in suspects.append(token) }
+        var found: Result<[ReadGroupReply], PeerFailure>?
+        node.replica.read(
+            ReadRequest(
+                table: node.table.id,
+                nowSeconds: 1000,
+                groups: [ReadRequest.Group(mode: .digest, partitions: partitions)]
+            )
+        ) { found = $0 }
+        node.loop.runPools()
+        #expect(failure(found)?.code == .failed)
+        #expect(suspects == [partitions[3].token])
     }
 
     @Test(arguments: [0, 1])

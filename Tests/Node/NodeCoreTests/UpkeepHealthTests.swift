@@ -1,6 +1,5 @@
 import Catalog
 import ClusterLog
-import Gossip
 import NodeCore
 import PeerMessages
 import Replication
@@ -10,17 +9,8 @@ import TokenPlacement
 
 /// Slices that cannot be read, as upkeep finds and keeps them.
 struct UpkeepHealthTests {
-    private static let sliceCount = 8
-    private static let table = TableDefinition(
-        id: TableID(1),
-        uuid: NodeID(high: 0, low: 9),
-        keyspace: "ks",
-        name: "t",
-        columns: [
-            ColumnDefinition(id: ColumnID(1), name: "k", type: .blob, kind: .partitionKey),
-            ColumnDefinition(id: ColumnID(2), name: "v", type: .blob, kind: .regular),
-        ]
-    )
+    private static let sliceCount = FakeNode.sliceCount
+    private static let table = FakeNode.table
 
     /// Node `a` of two, on what a loop's store holds.
     private func start(
@@ -28,16 +18,10 @@ struct UpkeepHealthTests {
         factor: Int,
         _ records: UpkeepRecords? = nil
     ) throws -> NodeLogic {
-        let logic = try NodeLogic(
-            node: FakeNode.a,
-            incarnation: Incarnation(clamping: 1),
-            environments: [loop],
+        let logic = try FakeNode.logic(
+            loop,
             entries: Self.entries(factor: factor),
-            records: records ?? UpkeepRecords(reading: loop.store),
-            settings: NodeSettings(),
-            scorer: { _ in NoScorer() },
-            models: { _ in NoModels() },
-            hooks: NodeLogic.Hooks()
+            records: records ?? UpkeepRecords(reading: loop.store)
         )
         logic.start()
         loop.runPools()
@@ -46,13 +30,7 @@ struct UpkeepHealthTests {
 
     private static func entries(factor: Int) throws -> [LogEntry] {
         let nodes = [FakeNode.a, FakeNode.b].enumerated().map { place, id in
-            NodeRecord(
-                id: id,
-                address: "127.0.0.\(place + 1)",
-                nativePort: 9042,
-                internodePort: 7000,
-                location: Location(datacenter: "dc1", rack: "rack1")
-            )
+            FakeNode.record(id, place: place)
         }
         let changes: [ClusterChange] = [
             .found(
@@ -94,17 +72,9 @@ struct UpkeepHealthTests {
 
     /// Puts a row into each slice.
     private func fill(_ store: ModelBackend) throws {
-        var writes = StoreWrites()
-        for number in 0..<Self.sliceCount {
-            let partition = FakeNode.partitions(1, in: number)[0]
-            let key = RowKey(
-                table: Self.table.id,
-                token: partition.token,
-                partitionKey: partition.key
-            )
-            writes.merge(FakeNode.row(10), into: key.encoded)
-        }
-        try store.write([writes], synced: true)
+        try store.put(
+            (0..<Self.sliceCount).map { (FakeNode.partitions(1, in: $0)[0], FakeNode.row(10)) }
+        )
     }
 
     @Test(arguments: [1, 2])
@@ -134,7 +104,10 @@ struct UpkeepHealthTests {
         let logic = try start(loop, factor: 2)
         // It crashes with its marks half way to the disk.
         loop.advance(.seconds(3))
-        logic.stop()
+        loop.crash()
+        logic.abandon()
+        #expect(try UpkeepRecords(reading: loop.store).dirty.isEmpty)
+        #expect(try loop.store.readLocal(LocalKeys.lostHints) != nil)
         let again = try start(loop, factor: 2)
         for _ in 0..<5 {
             loop.advance(.seconds(3))
@@ -188,15 +161,7 @@ struct UpkeepHealthTests {
     @Test func `a row that cannot be decoded is damage`() throws {
         let loop = FakeLoop()
         try fill(loop.store)
-        let partition = FakeNode.partitions(1, in: 5)[0]
-        let key = RowKey(
-            table: Self.table.id,
-            token: partition.token,
-            partitionKey: partition.key
-        )
-        var writes = StoreWrites()
-        writes.merge([99], into: key.encoded)
-        try loop.store.write([writes], synced: true)
+        try loop.store.put([(FakeNode.partitions(1, in: 5)[0], [99])])
         let logic = try start(loop, factor: 2)
         var digests: [Result<[RangeDigest], PeerFailure>] = []
         logic.loops[0].value.replica.digests(
@@ -204,7 +169,8 @@ struct UpkeepHealthTests {
                 table: Self.table.id,
                 nowSeconds: 1000,
                 ranges: [FakeNode.tokens(5)]
-            )
+            ),
+            for: FakeNode.b
         ) { digests.append($0) }
         loop.runPools()
         #expect(digests.count == 1)

@@ -243,25 +243,28 @@ import Testing
         #expect(backend.failure != nil)
     }
 
-    @Test func `a damaged range is an error until it is deleted, and a crash brings it back`()
-        throws
-    {
+    @Test(arguments: [false, true])
+    func `a damaged range is an error until it is deleted, and a crash brings it back`(
+        isUnreadable: Bool
+    ) throws {
         let backend = ModelBackend()
         var writes = StoreWrites()
         for index in UInt8(0)..<10 { writes.merge(row, into: [index]) }
         try backend.write([writes], synced: true)
         let damage = KeyRange(lower: [3], upper: [6])
-        backend.damage(damage)
-        let corruption = StorageError.corruption(
-            StorageError.Fault(operation: "read", path: "", message: "")
-        )
-        #expect(backend.damagedRange(corruption) == damage)
-        func isDamaged(_ body: () throws -> Void) -> Bool {
+        backend.damage(damage, isUnreadable: isUnreadable)
+        let fault = StorageError.Fault(operation: "read", path: "", message: "")
+        #expect(backend.damagedRange(.corruption(fault)) == damage)
+        #expect(backend.damagedRange(.ioFailure(fault)) == damage)
+        #expect(backend.damagedRange(.invalid(fault)) == nil)
+        func isDamaged(_ body: () throws -> Void, deletes: Bool = false) -> Bool {
             do {
                 try body()
                 return false
             } catch StorageError.corruption {
-                return true
+                return deletes || !isUnreadable
+            } catch StorageError.ioFailure {
+                return !deletes && isUnreadable
             } catch {
                 Issue.record("\(error)")
                 return false
@@ -286,7 +289,10 @@ import Testing
             KeyRange(lower: [4], upper: [5]),
         ] {
             #expect(
-                isDamaged { _ = try backend.deleteRows(in: part, from: nil, bytesMax: 30) }
+                isDamaged(
+                    { _ = try backend.deleteRows(in: part, from: nil, bytesMax: 30) },
+                    deletes: true
+                )
             )
         }
         #expect(backend.failure == nil)

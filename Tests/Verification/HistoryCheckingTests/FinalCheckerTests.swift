@@ -110,6 +110,75 @@ struct FinalCheckerTests {
         #expect(play.brokenInTheEnd([0: [:]]).isEmpty)
     }
 
+    @Test func `dropped slices excuse what was in them, and nothing else`() {
+        func play(_ keys: Set<Int>?, at time: Int64 = 100) -> [Invariant] {
+            var play = Play()
+            play.insert(key: 3, at: 10, 0...5, level: .one)
+            play.diskLoss(at: time, node: 1, keys: keys)
+            return play.brokenInTheEnd([3: [:]])
+        }
+        #expect(play(nil).isEmpty)
+        #expect(play([2, 3]).isEmpty)
+        #expect(play([2, 4]).contains(.acknowledgedIsKept))
+        #expect(play([]).contains(.acknowledgedIsKept))
+        #expect(play([3], at: -1).contains(.acknowledgedIsKept))
+    }
+
+    @Test func `a write may be unsynced for as long as its replica is paused, and no longer`() {
+        func play(_ pause: ClosedRange<Int64>, node: Int = 1) -> [Invariant] {
+            var play = Play()
+            play.rules.periodicTables = [0]
+            play.insert(at: 10, 0...5, level: .one)
+            play.pause(pause, node: node)
+            play.powerLoss(at: 5000, node: 1)
+            return play.brokenInTheEnd([0: [:]])
+        }
+        #expect(play(500...4500).isEmpty)
+        #expect(play(4900...30_000).contains(.acknowledgedIsKept))
+        #expect(play(500...4500, node: 2).contains(.acknowledgedIsKept))
+    }
+
+    @Test func `what only hints may hold comes late, and may be lost late`() {
+        func play(_ level: ConsistencyLevel, hintLoss: Bool = false) -> [Invariant] {
+            var play = Play()
+            play.rules.anyArrives = true
+            play.insert(at: 10, 0...5, level: level)
+            if hintLoss {
+                play.hintLoss(at: 60_000, node: 1)
+            } else {
+                play.rules.periodicTables = [0]
+                play.powerLoss(at: 60_000, node: 1)
+            }
+            return play.brokenInTheEnd([0: [:]])
+        }
+        #expect(play(.any).isEmpty)
+        #expect(play(.one).contains(.acknowledgedIsKept))
+        #expect(play(.any, hintLoss: true).isEmpty)
+        #expect(play(.one, hintLoss: true).contains(.acknowledgedIsKept))
+    }
+
+    @Test func `lost hints may take a part of a batch that was not acknowledged, or at ANY`() {
+        func play(
+            _ level: ConsistencyLevel,
+            _ outcome: OperationOutcome,
+            lostAt time: Int64
+        ) -> [Invariant] {
+            var play = Play()
+            play.rules.anyArrives = true
+            let rows = (0..<2).map { key in
+                RowWrite(key: key, change: .set([key: Play.value(0, key)], isInsert: false))
+            }
+            play.write(rows, at: 10, 10...15, level, outcome, isLogged: true)
+            play.hintLoss(at: time, node: 2)
+            return play.brokenInTheEnd([0: [0: Play.value(0, 0)], 1: [:]])
+        }
+        #expect(play(.quorum, .unknown("time-out"), lostAt: 60_000).isEmpty)
+        #expect(play(.quorum, .unknown("time-out"), lostAt: 9) == [.batchIsAtomic])
+        #expect(play(.quorum, .done, lostAt: 60_000).contains(.batchIsAtomic))
+        #expect(play(.any, .done, lostAt: 60_000).isEmpty)
+        #expect(play(.any, .done, lostAt: 9).contains(.batchIsAtomic))
+    }
+
     @Test func `of a batch without an answer a power loss may take a part`() {
         var play = Play()
         play.rules.periodicTables = [0]
@@ -119,7 +188,8 @@ struct FinalCheckerTests {
         play.write(rows, at: 10, 0...5, .quorum, .unknown("time-out"), isLogged: true)
         let half: [Int: VisibleRow] = [0: [0: Play.value(0, 0)], 1: [:]]
         #expect(play.brokenInTheEnd(half) == [.batchIsAtomic])
-        play.powerLoss(at: 100, node: 2)
+        // It may be written once more at any time, and be unsynced then.
+        play.powerLoss(at: 60_000, node: 2)
         #expect(play.brokenInTheEnd(half).isEmpty)
     }
 

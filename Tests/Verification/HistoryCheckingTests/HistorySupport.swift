@@ -108,8 +108,13 @@ struct Play {
         )
     }
 
-    mutating func diskLoss(at time: Int64, node: Int) {
-        history.diskLosses.append((.milliseconds(time), node))
+    mutating func diskLoss(at time: Int64, node: Int, keys: Set<Int>? = nil) {
+        let lost = keys.map { [0: $0] }
+        history.diskLosses.append(DiskLoss(at: .milliseconds(time), node: node, keys: lost))
+    }
+
+    mutating func hintLoss(at time: Int64, node: Int) {
+        history.hintLosses.append((.milliseconds(time), node))
     }
 
     private mutating func begin(

@@ -30,4 +30,23 @@ struct DiskTests {
         #expect(disk(isModel: true).canBeDamaged)
         #expect(!disk(isModel: false).canBeDamaged)
     }
+
+    @Test(arguments: [true, false])
+    func `what is damaged cannot be read until it is dropped`(isUnreadable: Bool) throws {
+        let disk = disk(isModel: true)
+        let store = try disk.open()
+        let damaged = KeyRange(lower: [2], upper: [4])
+        disk.inject(.damaged(damaged, isUnreadable: isUnreadable))
+        disk.clearFaults()
+        #expect(disk.isDamaged(in: KeyRange(lower: [3], upper: [9])))
+        #expect(!disk.isDamaged(in: KeyRange(lower: [4], upper: nil)))
+        let error = #expect(throws: StorageError.self) { try store.read([[3]]) }
+        switch error {
+        case .ioFailure: #expect(isUnreadable)
+        case .corruption: #expect(!isUnreadable)
+        default: Issue.record("\(String(describing: error))")
+        }
+        #expect(try store.deleteRows(in: damaged, from: nil, bytesMax: 100) == nil)
+        #expect(!disk.isDamaged(in: .all))
+    }
 }

@@ -15,7 +15,12 @@ final class Link {
 
     private struct Pending {
         let timer: Kernel.EventID
+        let mayComeTwice: Bool
         let completion: (Result<PeerAnswer, PeerFailure>) -> Void
+        /// Kept until it is answered: it may have to be sent once more.
+        var frame: [UInt8] = []
+        /// Whether it was sent over a connection that broke, and is sent for the second time.
+        var isSecond = false
     }
 
     let target: Int
@@ -58,9 +63,14 @@ final class Link {
     func expect(
         _ correlation: UInt64,
         _ timer: Kernel.EventID,
+        mayComeTwice: Bool,
         _ completion: @escaping (Result<PeerAnswer, PeerFailure>) -> Void
     ) {
-        pending[correlation] = Pending(timer: timer, completion: completion)
+        pending[correlation] = Pending(
+            timer: timer,
+            mayComeTwice: mayComeTwice,
+            completion: completion
+        )
     }
 
     /// The node that made it crashed.
@@ -75,6 +85,7 @@ final class Link {
     // MARK: Sending
 
     func send(_ frame: [UInt8], _ correlation: UInt64) {
+        pending[correlation]?.frame = frame
         switch state {
         case .open: transmit(frame)
         case .connecting where waiting.count < Self.waitingMax: waiting.append(frame)
@@ -185,12 +196,16 @@ final class Link {
     private func answered(_ frame: [UInt8], _ connection: Int) {
         guard connection == number, isOpen else { return }
         guard let envelope = network.decode(frame) else {
-            fail("broken message")
+            broke("broken message")
             return
         }
         loop.receiver?.epochSeen(envelope.epoch, from: network.id(of: target))
         if case .failed(let failure) = envelope.message {
-            complete(envelope.correlation, .failure(failure))
+            let isSecond = pending[envelope.correlation]?.isSecond == true
+            complete(
+                envelope.correlation,
+                .failure(isSecond ? failure.afterSecondSending : failure)
+            )
         } else {
             let answer = PeerAnswer(message: envelope.message, byteCount: frame.count)
             complete(envelope.correlation, .success(answer))
@@ -225,9 +240,23 @@ final class Link {
         kernel.schedule(after: delay, node: source, kind: .connection) { [self] in
             loop.deliver { [self] in
                 guard connection == number, isOpen else { return }
-                fail("connection closed by the other side")
+                broke("connection closed by the other side")
             }
         }
+    }
+
+    /// The open connection is gone: what was sent over it for the first time is sent once more.
+    private func broke(_ reason: String) {
+        let again = pending.filter { !$0.value.isSecond && $0.value.mayComeTwice }
+        for correlation in again.keys { pending[correlation] = nil }
+        fail(reason)
+        for (correlation, request) in again.sorted(by: { $0.key < $1.key }) {
+            var request = request
+            request.isSecond = true
+            pending[correlation] = request
+            waiting.append(request.frame)
+        }
+        if !again.isEmpty, case .closed = state { connect() }
     }
 
     /// Closes the connection, on the loop; what waits on it fails.

@@ -10,8 +10,9 @@ package enum DiskFault: Hashable, Sendable {
     case full
     /// There is room again.
     case roomy
-    /// The rows of a range cannot be read any more.
-    case damaged(KeyRange)
+    /// The rows of a range cannot be read any more: their checksums differ, or the disk refuses to
+    /// give them.
+    case damaged(KeyRange, isUnreadable: Bool)
 }
 
 /// The disk of a simulated node and the store on it: it outlives the node's crashes.
@@ -24,6 +25,8 @@ package protocol NodeDisk: AnyObject {
     func powerLost(_ random: inout SimulatedRandom)
     /// Whether ranges of it can be damaged.
     var canBeDamaged: Bool { get }
+    /// Whether rows of a range cannot be read now: what was dropped is not damaged any more.
+    func isDamaged(in range: KeyRange) -> Bool
     /// Makes the disk do something wrong, where it can.
     func inject(_ fault: DiskFault)
     /// Takes back what was to go wrong and did not yet; what is damaged stays so.
@@ -59,6 +62,11 @@ package final class ModelDisk: NodeDisk {
 
     package var canBeDamaged: Bool { true }
 
+    package func isDamaged(in range: KeyRange) -> Bool {
+        // It fails for damage alone, also where there are no rows.
+        (try? model.scan(range, rowsMax: .max, bytesMax: .max)) == nil
+    }
+
     package func clearFaults() { model.clearFaults() }
 
     package func inject(_ fault: DiskFault) {
@@ -67,7 +75,8 @@ package final class ModelDisk: NodeDisk {
         case .failedSync: model.inject(.sync)
         case .full: model.setFull(true)
         case .roomy: model.setFull(false)
-        case .damaged(let range): model.damage(range)
+        case .damaged(let range, let isUnreadable):
+            model.damage(range, isUnreadable: isUnreadable)
         }
     }
 

@@ -65,6 +65,8 @@ package final class RocksDisk: NodeDisk {
     /// A flipped bit hits any row: the model does this one.
     package var canBeDamaged: Bool { false }
 
+    package func isDamaged(in range: KeyRange) -> Bool { false }
+
     package func clearFaults() {
         isFailing = false
         simulated_disk_set_capacity(device.disk, 0)

@@ -162,7 +162,7 @@ package final class SimulatedLoop: LoopEnvironment, @unchecked Sendable {
         ) { [unowned self] in
             deliver { link.timedOut(correlation) }
         }
-        link.expect(correlation, timer, completion)
+        link.expect(correlation, timer, mayComeTwice: message.mayComeTwice, completion)
         link.send(encode(message, correlation), correlation)
     }
 
@@ -214,8 +214,12 @@ package final class SimulatedLoop: LoopEnvironment, @unchecked Sendable {
 
     package func readFromMemory(_ key: RowKey) throws(StorageError) -> MemoryRead {
         switch life.cache.lookup(key) {
-        case .found(let row): return .found(row)
-        case .absent: return .absent
+        case .found(let row):
+            life.network.cacheAnswered?(life, key, row)
+            return .found(row)
+        case .absent:
+            life.network.cacheAnswered?(life, key, nil)
+            return .absent
         case .miss(let ticket):
             // The writer is another thread: it may do anything between these lines.
             life.writer.interleave()

@@ -37,6 +37,8 @@ package final class SimulatedNetwork {
     var hintsWillGo: ((NodeLife, [[UInt8]]) -> Void)?
     /// Hears which keys a node is about to drop.
     var rangeWillGo: ((NodeLife, KeyRange) -> Void)?
+    /// Hears what a node's cache says of a row, nil: that there is none.
+    var cacheAnswered: ((NodeLife, RowKey, [UInt8]?) -> Void)?
     /// Hears of the lives whose store takes no more writes.
     var storeFailed: ((NodeLife) -> Void)?
     /// Frames that were sent.
@@ -225,6 +227,7 @@ package final class SimulatedNetwork {
         held = []
         hintsWillGo = nil
         rangeWillGo = nil
+        cacheAnswered = nil
         storeFailed = nil
         lives = lives.map { _ in nil }
     }

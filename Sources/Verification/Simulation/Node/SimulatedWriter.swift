@@ -47,9 +47,10 @@ final class SimulatedWriter {
     }
 
     func submit(_ writes: StoreWrites, ticket: UInt64, sink: any CommitSink) -> Bool {
+        guard queue.offer(queue.request(writes, ticket: ticket, sink: sink)) else { return false }
+        // It waits in the queue: nothing of it is done yet.
         if !writes.hintDeletes.isEmpty { life.network.hintsWillGo?(life, writes.hintDeletes) }
         for range in writes.droppedRanges { life.network.rangeWillGo?(life, range) }
-        guard queue.offer(queue.request(writes, ticket: ticket, sink: sink)) else { return false }
         if case .asleep = step { plan(.take, after: life.cost(life.settings.wakeLatency)) }
         return true
     }

@@ -18,6 +18,9 @@ package struct ClusterSetup: Sendable {
     /// Where their rows are.
     package let placement: ReplicaTable
 
+    /// The slices of the ring.
+    package var sliceCount: Int { state.slices?.sliceCount ?? 1 }
+
     /// The places of the nodes that hold a partition.
     package func replicas(of token: Token) -> [Int] {
         placement.replicas(of: token).compactMap { nodeIDs.firstIndex(of: $0) }
@@ -87,6 +90,15 @@ package protocol SubjectProgram {
         isReplacement: Bool,
         survivors: [any StoreBackend]
     ) throws
+    /// Takes all hints from a disk whose node is down, with all that the program does at a start at
+    /// which it finds them damaged.
+    ///
+    /// - Parameters:
+    ///   - store: the store.
+    ///   - nowSeconds: the node's wall clock.
+    /// - Returns: whether the program has hints.
+    /// - Throws: what the store says.
+    func loseHints(in store: any StoreBackend, nowSeconds: Int64) throws -> Bool
     /// Puts the program of one life together from what is on the disk; nothing runs yet.
     func makeSubject(_ context: SubjectContext) throws -> any Subject
 }
@@ -100,6 +112,9 @@ extension SubjectProgram {
         for circumstances: Circumstances,
         _ random: inout SimulatedRandom
     ) {}
+
+    /// Programs without hints.
+    package func loseHints(in store: any StoreBackend, nowSeconds: Int64) throws -> Bool { false }
 }
 
 /// What a program can do.

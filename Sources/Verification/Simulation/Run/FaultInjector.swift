@@ -14,8 +14,6 @@ final class FaultInjector {
     private var losses = 0
     private var crashesAfterAcknowledgement = false
     private(set) var counts: [String: Int] = [:]
-    /// What was damaged, by node.
-    private(set) var damage: [Int: [KeyRange]] = [:]
 
     private static let clogMax = Nanoseconds.seconds(15)
 
@@ -254,6 +252,9 @@ final class FaultInjector {
         let span = random.number(in: .milliseconds(50)...longest)
         run.kernel.schedule(after: span, node: Kernel.world, kind: .fault) { [unowned self] in
             guard isActive, !node.isUp else { return }
+            if random.chance(plan.hintLossChance), run.loseHints(of: node) {
+                count("loss of the hints of node \(node.index)")
+            }
             count("start of node \(node.index)")
             run.start(node)
             if !node.isUp { restart(node, within: longest) }
@@ -300,9 +301,9 @@ final class FaultInjector {
         let decides = run.setup.state.founder == node.id
         guard !decides || !plan.classes.contains(.schema) else { return }
         losses += 1
-        run.history.diskLosses.append((run.kernel.now, node.index))
         if random.chance(0.5) || !node.disk.canBeDamaged {
             count("wipe of node \(node.index)")
+            run.history.diskLosses.append(DiskLoss(at: run.kernel.now, node: node.index))
             run.crash(node, losesPower: true)
             node.disk.replace()
             run.prepareDisk(of: node)
@@ -315,8 +316,11 @@ final class FaultInjector {
             Int64.max / Int64(random.number(in: 2...32))
         )
         let range = RowKey.sliceRange(table: table, tokens: first...Token(isOver ? .max : end))
-        count("damage on the disk of node \(node.index)")
-        damage[node.index, default: []].append(range)
-        node.disk.inject(.damaged(range))
+        // What is lost of it is known once it is dropped.
+        let isUnreadable = random.chance(0.5)
+        count(
+            (isUnreadable ? "unreadable sectors" : "damage") + " on the disk of node \(node.index)"
+        )
+        node.disk.inject(.damaged(range, isUnreadable: isUnreadable))
     }
 }

@@ -42,6 +42,8 @@ package struct FaultPlan: Sendable {
     package var diskFaultChance = 0.0
     /// How many disks are lost or damaged; one intact copy always survives.
     package var diskLossesMax = 0
+    /// The probability that a node finds its hints damaged when it starts.
+    package var hintLossChance = 0.0
     /// The probability per tick and node that a disk becomes slow, or fast again.
     package var slowDiskChance = 0.0
     /// The mean of what a slow disk takes longer.
@@ -100,6 +102,7 @@ package struct FaultPlan: Sendable {
         if classes.contains(.disks) {
             diskFaultChance = random.fraction(in: 0.0003...0.003)
             diskLossesMax = features.contains(.rebuilding) && random.chance(0.5) ? 1 : 0
+            if features.contains(.any) { hintLossChance = random.pick([0, 0.1, 0.3]) }
         }
         if classes.contains(.slowness) {
             slowDiskChance = random.fraction(in: 0...0.01)
@@ -113,7 +116,7 @@ package struct FaultPlan: Sendable {
             skewMax = .milliseconds(random.number(in: 0...5000))
             driftMax = random.number(in: 0...200)
             jumpChance = random.fraction(in: 0...0.005)
-            if random.chance(0.5), Self.hasBigJumps {
+            if random.chance(0.5) {
                 jumpingNode = random.below(nodeCount)
                 bigJumpMax = .seconds(random.number(in: 6...200))
                 jumpChance = max(jumpChance, 0.002)
@@ -122,9 +125,6 @@ package struct FaultPlan: Sendable {
         healsInPlace = random.chance(0.5)
         if scenario == .sweeping { clockMarginSeconds = random.number(in: Int64(2)...4) }
     }
-
-    /// Whether a clock of some runs jumps far.
-    private static let hasBigJumps = true
 
     /// How far wall clocks are wrong at most at a time, in whole seconds, but for the one that jumps.
     package func skewSeconds(at time: Nanoseconds) -> Int64 {

@@ -50,6 +50,8 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
     case unseededRandom
     /// Entries of the cluster log with odd epochs are not written.
     case skippedEpochs
+    /// All rows of a table are dropped where some of its slices are damaged.
+    case widePurge
 
     /// The scenario in which the mistake shows best.
     package var scenario: Scenario {
@@ -64,7 +66,7 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
         case .staleCacheFill, .reversedRows, .splitInsert, .lateClock, .repeatedRow,
             .unseededRandom:
             .calm
-        case .wipedNodeAnswers: .diskFaults
+        case .wipedNodeAnswers, .widePurge: .diskFaults
         case .heldRoom: .overload
         case .skippedEpochs: .schemaChanges
         }
@@ -94,6 +96,7 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
         case .unnoticedReturn, .heldRoom: [.clusterServes]
         case .unseededRandom: [.runsAlike]
         case .skippedEpochs: [.nodesStart]
+        case .widePurge: [.onlyDamageIsDropped]
         }
     }
 
@@ -105,9 +108,9 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
             100
         case .skippedReadRepair, .ackBeforeSync, .staleCacheFill, .earlyPurge, .refusedTimeout,
             .splitInsert, .neverSyncs, .scoreAtOneReplica, .endlessRead, .heldRoom,
-            .skippedEpochs:
+            .skippedEpochs, .droppedBatch, .widePurge:
             500
-        case .wipedNodeAnswers, .unwrittenRepair, .droppedBatch: 1500
+        case .wipedNodeAnswers, .unwrittenRepair: 1500
         case .unrepairedPurge, .hintedPurge: 3000
         }
     }
@@ -120,4 +123,22 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
 
     /// Whether nodes must hold rows that others coordinate: three of three hold them all.
     var needsFiveNodes: Bool { self == .droppedBatch }
+
+    /// Draws out what would show in one of hundreds of seeds only.
+    ///
+    /// Of a batch that nobody writes to its end a part must be there for anybody to notice, and stay:
+    /// the whole cluster dies while some replicas have their parts and others have not, again and
+    /// again, and there are so many keys that hardly any write comes over another.
+    func sharpen(_ faults: inout FaultPlan, _ load: inout WorkloadPlan) {
+        guard self == .droppedBatch else { return }
+        faults.crashChance = 0.002
+        faults.wholeClusterShare = 0.5
+        faults.downMax = .seconds(2)
+        faults.network.delayMin = .milliseconds(1)
+        faults.network.delayMean = .milliseconds(50)
+        load.actions = [(.batch, 4), (.read, 1)]
+        load.keys = 64
+        load.clients = 8
+        load.thinkMean = .milliseconds(200)
+    }
 }

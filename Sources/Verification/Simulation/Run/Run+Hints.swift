@@ -6,6 +6,22 @@ internal import Storage
 internal import TokenPlacement
 
 extension Run {
+    /// Takes the hints from the disk of a node that is down, as its program does at a start at which
+    /// it finds them damaged; false if there are none, or the disk does not let it.
+    func loseHints(of node: SimulatedNode) -> Bool {
+        defer { node.disk.processEnded() }
+        do {
+            let seconds = node.clock.wallMicros(at: kernel.now) / 1_000_000
+            let store = try node.disk.open()
+            guard try !store.scanHints(.all, limit: 1, bytesMax: 1).isEmpty else { return false }
+            // A write that fails may have come to the disk all the same.
+            history.hintLosses.append((kernel.now, node.index))
+            return try program.loseHints(in: store, nowSeconds: seconds)
+        } catch {
+            return false
+        }
+    }
+
     /// A hint that is not old goes only once its target has the write, as far as it can be asked.
     ///
     /// How old it is, is judged by the true time; a node whose clock jumps far may be mistaken about

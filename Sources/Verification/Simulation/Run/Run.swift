@@ -2,7 +2,6 @@ internal import Catalog
 internal import HistoryChecking
 internal import NodeCore
 internal import PeerMessages
-internal import Replication
 internal import Storage
 internal import TokenPlacement
 
@@ -17,12 +16,14 @@ package final class Run {
 
     let plan: FaultPlan
     private let options: RunOptions
-    private let workloadPlan: WorkloadPlan
-    private let program: any SubjectProgram
+    let workloadPlan: WorkloadPlan
+    let program: any SubjectProgram
     private let root: SimulatedRandom
+    /// Which slices may be dropped.
+    var dropRule = DropRule()
     private var injector: FaultInjector?
     private var workload: Workload?
-    private var violations: [Violation] = []
+    private(set) var violations: [Violation] = []
 
     /// A run that has not begun.
     package init(_ options: RunOptions) throws {
@@ -33,19 +34,22 @@ package final class Run {
         let features = program.features
         let shape = ClusterShape(options, features: features, &random)
         setup = try ClusterSetup(shape, &random)
-        plan = FaultPlan(
+        var plan = FaultPlan(
             options.scenario,
             nodeCount: shape.nodeCount,
             features: features,
             &random
         )
-        workloadPlan = WorkloadPlan(
+        var workloadPlan = WorkloadPlan(
             operations: options.operations,
             features: features,
             hasSchemaChanges: plan.classes.contains(.schema),
             isSweeping: options.scenario == .sweeping,
             &random
         )
+        options.mutant?.sharpen(&plan, &workloadPlan)
+        self.plan = plan
+        self.workloadPlan = workloadPlan
         var circumstances = Circumstances()
         circumstances.isTiny = plan.classes.contains(.knobs)
         circumstances.isSweeping = options.scenario == .sweeping
@@ -65,7 +69,7 @@ package final class Run {
             random: root.forked("network")
         )
         network.log = options.log
-        rules = CheckingRules(options, plan, shape, program.limits)
+        rules = CheckingRules(options, plan, shape, settings, program.limits)
         for key in 0..<workloadPlan.keys {
             let partition = PartitionRef(key: Workload.partitionKey(key))
             rules.holders[key] = setup.replicas(of: partition.token)
@@ -100,6 +104,7 @@ package final class Run {
 
     func start(_ node: SimulatedNode) {
         if node.start() {
+            noteUnfinishedDrops(of: node)
             injector?.nodeStarted(node)
         } else {
             network.log?("node \(node.index) did not start: \(node.startProblem ?? "")")
@@ -137,22 +142,6 @@ package final class Run {
 
     func report(_ violation: Violation) { violations.append(violation) }
 
-    /// A node drops keys: slices that are damaged go whole, with rows that came after the damage.
-    private func rangeWillGo(_ life: NodeLife, _ range: KeyRange) {
-        // A dropped table is a shorter prefix.
-        guard range.lower.count > RowKey.tablePrefix(TableID(0)).count else { return }
-        history.diskLosses.append((kernel.now, life.node))
-        let damage = injector?.damage[life.node] ?? []
-        guard !damage.contains(where: { $0.overlaps(range) }) else { return }
-        report(
-            Violation(
-                .onlyDamageIsDropped,
-                "at \(kernel.now.secondsText) node \(life.node) drops rows of its disk, of which "
-                    + "none are damaged"
-            )
-        )
-    }
-
     /// The store of a node takes no more writes: its program sees that soon, and ends.
     private func storeFailed(_ life: NodeLife) {
         let node = nodes[life.node]
@@ -164,35 +153,6 @@ package final class Run {
 
     func writeAcknowledged(by node: Int) { injector?.writeAcknowledged(by: node) }
 
-    /// While no write is under way a cached row is what the store holds.
-    func checkCaches(_ random: inout SimulatedRandom) {
-        let table = random.pick(setup.tables)
-        let key = random.below(workloadPlan.keys)
-        let row = RowKey(table: table.id, partitionKey: Workload.partitionKey(key))
-        for node in nodes where violations.isEmpty {
-            guard let life = node.life, !life.hasWriteInFlight,
-                let found = try? life.store.read([row.encoded])
-            else { continue }
-            let stored = found[0]
-            let problem: String? =
-                switch life.cache.lookup(row) {
-                case .miss: nil
-                case .absent: stored == nil ? nil : "the cache says that there is none"
-                case .found(let cached): stored == cached ? nil : "the cache has another"
-                }
-            guard let problem else { continue }
-            let place = setup.tables.firstIndex { $0.id == table.id } ?? 0
-            report(
-                Violation(
-                    .cacheAgrees,
-                    "at \(kernel.now.secondsText) the store of node \(node.index) has a row of "
-                        + "key \(key) of table \(place), but \(problem)",
-                    history: HistoryText.lines(history, table: place, key: key, around: nil)
-                )
-            )
-        }
-    }
-
     // MARK: The phases
 
     /// Runs from the first event to the last check.
@@ -200,7 +160,8 @@ package final class Run {
         let injector = FaultInjector(plan, self, root.forked("faults"))
         self.injector = injector
         network.hintsWillGo = { [unowned self] life, keys in checkHints(life, keys) }
-        network.rangeWillGo = { [unowned self] life, range in rangeWillGo(life, range) }
+        network.rangeWillGo = { [unowned self] life, range in checkDrop(life, range) }
+        network.cacheAnswered = { [unowned self] life, key, row in checkCache(life, key, row) }
         network.storeFailed = { [unowned self] life in storeFailed(life) }
         injector.prepare()
         for node in nodes {

@@ -72,8 +72,9 @@ final class Workload {
     /// The bytes of a key.
     static func partitionKey(_ key: Int) -> [UInt8] { Array("key\(key)".utf8) }
 
-    func key(of partition: PartitionRef) -> Int? {
-        Int(String(decoding: partition.key.dropFirst(3), as: UTF8.self))
+    /// The key whose bytes these are.
+    static func key(of bytes: [UInt8]) -> Int? {
+        Int(String(decoding: bytes.dropFirst(3), as: UTF8.self))
     }
 
     // MARK: One operation after the other
@@ -357,7 +358,7 @@ final class Workload {
                 checkOrder(found, id)
                 var rows: [Int: VisibleRow] = [:]
                 for row in found {
-                    rows[key(of: row.partition) ?? -1] = RowCoding.visible(
+                    rows[Self.key(of: row.partition.key) ?? -1] = RowCoding.visible(
                         row.row,
                         run.rules.columns,
                         nowSeconds: now
@@ -376,7 +377,7 @@ final class Workload {
                 ? left.partition.token < right.partition.token
                 : left.partition.key.lexicographicallyPrecedes(right.partition.key)
             guard !isAscending else { continue }
-            let names = [left, right].map { "\(key(of: $0.partition) ?? -1)" }
+            let names = [left, right].map { "\(Self.key(of: $0.partition.key) ?? -1)" }
             run.report(
                 Violation(
                     .scanIsExact,
