@@ -147,6 +147,9 @@ package final class PeerConnection: ChannelInboundHandler {
     private let frameBytesMax: Int
     private let handshakeTimeout: Duration
     private unowned let owner: any PeerConnectionOwner
+    /// What is handed to the socket as one: a slow peer makes progress piece by piece.
+    private static let pieceBytesMax = 1 << 20
+
     private var state = State.greeting
     private var received = ByteBuffer()
     private var outgoing: ByteBuffer?
@@ -182,7 +185,7 @@ package final class PeerConnection: ChannelInboundHandler {
     /// The bytes that wait for the other side to read.
     var waitingBytes: Int { flushingBytes + (outgoing?.readableBytes ?? 0) }
 
-    /// Whether bytes have waited for so long without one of them going out.
+    /// Whether bytes have waited for so long without a piece of them going out.
     func isStalled(for span: Duration, now: NIODeadline) -> Bool {
         flushingBytes > 0 && progressed + TimeAmount(span) < now
     }
@@ -376,16 +379,20 @@ package final class PeerConnection: ChannelInboundHandler {
     }
 
     private func flush(_ context: ChannelHandlerContext) {
-        guard let buffer = outgoing else { return }
+        guard var buffer = outgoing else { return }
         outgoing = nil
-        let count = buffer.readableBytes
         if flushingBytes == 0 { progressed = .now() }
-        flushingBytes += count
-        context.writeAndFlush(wrapOutboundOut(buffer)).assumeIsolated().whenComplete {
-            [weak self] _ in
-            self?.flushingBytes -= count
-            self?.progressed = .now()
+        flushingBytes += buffer.readableBytes
+        while let piece = buffer.readSlice(length: min(buffer.readableBytes, Self.pieceBytesMax)) {
+            let count = piece.readableBytes
+            context.write(wrapOutboundOut(piece)).assumeIsolated().whenComplete {
+                [weak self] _ in
+                self?.flushingBytes -= count
+                self?.progressed = .now()
+            }
+            if buffer.readableBytes == 0 { break }
         }
+        context.flush()
     }
 
     private func closed(_ reason: String) {

@@ -16,7 +16,8 @@ extension PeerFailure {
         case .overloaded, .unknownTable, .modelNotReady, .invalid, .unreadable, .tooOld:
             PeerFailure(
                 code: .disconnected,
-                text: "the connection broke, and the node refused the request when it came again: \(text)"
+                text:
+                    "the connection broke, and the node refused the request when it came again: \(text)"
             )
         }
     }

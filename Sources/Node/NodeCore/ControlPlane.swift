@@ -25,6 +25,9 @@ package final class ControlPlane {
     /// The loop that the control plane is bound to.
     package let environment: any LoopEnvironment
     private let node: NodeID
+    /// How long a client waits for a change at the node that decides, as elsewhere for its answer.
+    private static let proposalTimeout = Duration.seconds(30)
+
     private let schemaTimeout: Duration
     private let faults: PlantedFaults
     private var log: ClusterLogMachine
@@ -127,7 +130,7 @@ package final class ControlPlane {
             return
         }
         guard decider != node else {
-            proposeHere(change, completion: completion)
+            proposeInTime(change, completion)
             return
         }
         let name = log.state.nodes[decider].map { "\(decider) (\($0.address))" } ?? "\(decider)"
@@ -227,6 +230,23 @@ package final class ControlPlane {
     /// Decides a change, or says that this node does not decide.
     package func proposeHere(_ change: ClusterChange, completion: @escaping ProposalCompletion) {
         let ticket = ticket(completion)
+        feed { $0.changeProposed(change, ticket: ticket, actions: &$1) }
+    }
+
+    /// Decides a change within the time that another node would wait for it: a disk that hangs must
+    /// not keep a client for ever.
+    private func proposeInTime(
+        _ change: ClusterChange,
+        _ completion: @escaping ProposalCompletion
+    ) {
+        let ticket = ticket(completion)
+        _ = environment.schedule(after: Self.proposalTimeout) { [weak self] in
+            let text = """
+                this node could not write the change within \(Self.proposalTimeout): look at its disk \
+                (the change may be decided later: look before you repeat it)
+                """
+            self?.proposals.removeValue(forKey: ticket)?(.failure(.undecided(text)))
+        }
         feed { $0.changeProposed(change, ticket: ticket, actions: &$1) }
     }
 

@@ -24,8 +24,9 @@ struct DamageBook {
     var cuts: Set<SliceID>
     /// The rows that a compaction could not read, until they are looked through.
     var suspectRows: KeyRange?
-    /// Whether rows may be compacted: a compaction that meets damage stops all writes. A store is
-    /// opened without compactions.
+    /// Whether rows may be compacted.
+    ///
+    /// A compaction that meets damage stops all writes: a store is opened without compactions.
     var mayCompact = false
     /// Bounds what looking through reads.
     var bandwidth: TokenBucket

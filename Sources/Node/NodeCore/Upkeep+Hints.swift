@@ -184,7 +184,9 @@ extension Upkeep {
     /// A round passed, or the last step is on disk: some more slices are marked, as hints were lost
     /// that may have been theirs.
     func lostHintsRound() {
-        guard !isStopped, let lost = lostHints, !marksLostHints, view.state.slices != nil else { return }
+        guard !isStopped, let lost = lostHints, !marksLostHints, view.state.slices != nil else {
+            return
+        }
         var rest = lost
         let marks = rest.nextMarks(replicatedTables.values.map { $0 })
         guard !marks.isEmpty else {

@@ -27,57 +27,116 @@ struct LostDisk {
         LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
     }
 
-    /// Learns from the seeds which node this is, and writes its id, the cluster log and the duty to
+    /// Learns from the other nodes which node this is, and writes its id, the cluster log and the duty to
     /// rebuild to the store, as one batch.
     ///
     /// A store whose write-ahead log is damaged keeps the rows that it has, and owes the same: it may
     /// have acknowledged what it does not have any more. Where that is accepted all its slices are
-    /// repaired instead.
+    /// repaired instead. It knows who it is, and asks nobody unless it decides for others.
     ///
-    /// - Throws: ``NodeStartError`` if no seed answers, none knows a node at this address, or it is the
-    ///   one that decides and not all others answer.
+    /// - Throws: ``NodeStartError`` if no node gives the log, none knows a node at this address, or it is
+    ///   the one that decides and not all others answer.
     func restore(_ store: RocksStore, _ eventLoop: any EventLoop) async throws {
-        let logRange = KeyRange(
-            lower: LocalKeys.logPrefix,
-            upper: KeyRange.successor(of: LocalKeys.logPrefix)
-        )
-        let stored = try store.scanLocal(logRange, limit: .max, bytesMax: .max)
+        let stored = try OpenedStore.logEntries(store)
+        let state = try Self.state(stored)
+        let id = try store.readLocal(LocalKeys.nodeID)
         // An id that the log does not know is that of a start without --rebuild, which the cluster
         // refused: it stands for nothing.
-        if let id = try store.readLocal(LocalKeys.nodeID), try Self.knows(stored.map(\.value), id),
-            store.logDamage == nil
-        {
-            logger.notice("--rebuild is ignored: this node has its disk")
+        if let known = state.nodes.keys.first(where: { $0.bytes == id }) {
+            guard store.logDamage != nil else {
+                logger.notice("--rebuild is ignored: this node has its disk")
+                return
+            }
+            if state.nodes.count == 1 || state.founder != known {
+                try write(StoreWrites(), to: store)
+                return
+            }
+        }
+        let (entries, restored, record) = try await decided(stored, cause(store), eventLoop)
+        var writes = StoreWrites()
+        writes.putLocal(record.id.bytes, for: LocalKeys.nodeID)
+        for entry in stored.dropFirst(entries.count) {
+            writes.deleteLocal(LocalKeys.logEntry(entry.epoch))
+        }
+        for entry in entries {
+            writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
+        }
+        try write(writes, to: store)
+        logger.notice("this is node \(record.id) of the cluster \(restored.name) again")
+    }
+
+    /// Writes what is owed, with all else that makes it so.
+    private func write(_ writes: StoreWrites, to store: RocksStore) throws {
+        var writes = writes
+        guard let damage = store.logDamage else {
+            writes.putLocal([1], for: LocalKeys.lostDisk)
+            try store.commit(writes)
             return
         }
-        if store.logDamage != nil, acceptsLogLoss, try !Self.decidesForOthers(stored.map(\.value), store)
-        {
-            try accept(store)
-            return
+        // Hints for others went with the log as well.
+        let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
+        writes.putLocal(lost.value, for: LocalKeys.lostHints)
+        if !acceptsLogLoss { writes.putLocal([1], for: LocalKeys.lostDisk) }
+        try store.commit(writes)
+        // Then the damaged log goes, and is not found once more.
+        try store.flush()
+        let consequence =
+            acceptsLogLoss
+            ? """
+            as --accept-log-loss says, this node answers without them, and all slices are repaired
+            """
+            : """
+            its slices are read again once their rows were fetched from the other replicas; or empty \
+            this folder for `--rebuild`
+            """
+        logger.error(
+            """
+            the write-ahead log on this disk is damaged (\(damage)), and writes that it held are lost \
+            here: \(consequence)
+            """
+        )
+    }
+
+    // MARK: The log
+
+    /// The longest log that the other nodes and this disk have, and which of its nodes this is.
+    private func decided(
+        _ stored: [LogEntry],
+        _ cause: String,
+        _ eventLoop: any EventLoop
+    ) async throws -> (entries: [LogEntry], state: ClusterState, record: NodeRecord) {
+        let (address, port) = (configuration.listenAddress, configuration.reachableInternodePort)
+        var (entries, state) = (stored, try Self.state(stored))
+        var asked: Set = ["\(address):\(port)"]
+        var failures: [String: String] = [:]
+        var next = configuration.seeds
+        // Until no log names a node that was not asked.
+        while true {
+            next += state.sortedNodes.map { "\($0.address):\($0.internodePort)" }
+            let new = next.filter { asked.insert($0).inserted }
+            guard !new.isEmpty else { break }
+            for node in new {
+                do {
+                    let found = try await log(of: node, eventLoop)
+                    if found.entries.count > entries.count { (entries, state) = found }
+                } catch {
+                    failures[node] = "\(node): \(error)"
+                }
+            }
         }
-        let cause = cause(store)
-        var found = await logs(of: configuration.seeds, eventLoop)
-        guard let known = found.longest else {
+        guard !entries.isEmpty else {
+            let reasons = failures.values.sorted().joined(separator: "; ")
             throw NodeStartError(
                 text: """
-                    \(cause): no seed gave the cluster's log (\(found.failures)); name living nodes in \
-                    seeds
+                    \(cause): no node gave the cluster's log; name living nodes in seeds \
+                    (\(reasons.isEmpty ? "there are none" : reasons))
                     """
             )
         }
-        let own = "\(configuration.listenAddress):\(configuration.reachableInternodePort)"
-        let others = known.state.sortedNodes.map { "\($0.address):\($0.internodePort)" }
-            .filter { $0 != own }
-        found = await logs(of: others, eventLoop)
-        let longer = found.longest ?? known
-        let (entries, state) = longer.entries.count > known.entries.count ? longer : known
-        let address = configuration.listenAddress
-        let port = configuration.reachableInternodePort
-        guard
-            let record = state.nodes.values.first(where: {
-                $0.address == address && Int($0.internodePort) == port
-            })
-        else {
+        let own = state.nodes.values.first {
+            $0.address == address && Int($0.internodePort) == port
+        }
+        guard let own else {
             throw NodeStartError(
                 text: """
                     \(cause): the cluster \(state.name) knows no node at \(address):\(port) \
@@ -86,36 +145,19 @@ struct LostDisk {
                     """
             )
         }
+        let silent = state.sortedNodes.compactMap {
+            failures["\($0.address):\($0.internodePort)"]
+        }
         // What it decided as the last may be with any of them, and would be decided anew.
-        guard record.id != state.founder || found.reasons.isEmpty else {
+        guard own.id != state.founder || silent.isEmpty else {
             throw NodeStartError(
                 text: """
                     \(cause): this node decides the changes of the cluster, so that it needs the log of \
-                    every other node: \(found.failures); start those first
+                    every other node: \(silent.joined(separator: "; ")); start those first
                     """
             )
         }
-        var writes = StoreWrites()
-        writes.putLocal(record.id.bytes, for: LocalKeys.nodeID)
-        if !acceptsLogLoss || store.logDamage == nil {
-            writes.putLocal([1], for: LocalKeys.lostDisk)
-        }
-        if let damage = store.logDamage {
-            logger.error(
-                """
-                the write-ahead log on this disk is damaged (\(damage)): what stood behind that place \
-                is lost here, so that rows are fetched from the other replicas
-                """
-            )
-            writes.putLocal(Self.lostHints.value, for: LocalKeys.lostHints)
-        }
-        for (key, _) in stored.dropFirst(entries.count) { writes.deleteLocal(key) }
-        for entry in entries {
-            writes.putLocal(entry.encoded(), for: LocalKeys.logEntry(entry.epoch))
-        }
-        try store.commit(writes)
-        if store.logDamage != nil { try store.flush() }
-        logger.notice("this is node \(record.id) again; its rows come from the other replicas")
+        return (entries, state, own)
     }
 
     /// Why a disk is restored, as the beginning of a sentence.
@@ -127,65 +169,13 @@ struct LostDisk {
             """
     }
 
-    /// Goes on with what is left of the rows. All slices are repaired, since this replica lacks
-    /// writes, and so may others whose hints were lost with the log.
-    private func accept(_ store: RocksStore) throws {
-        var writes = StoreWrites()
-        writes.putLocal(Self.lostHints.value, for: LocalKeys.lostHints)
-        try store.commit(writes)
-        // Then the damaged log goes, and is not found once more.
-        try store.flush()
-        logger.warning(
-            """
-            the write-ahead log is damaged (\(store.logDamage ?? "")): writes that it held are lost on \
-            this disk; as --accept-log-loss says, this node answers without them, and all slices are \
-            repaired
-            """
-        )
-    }
-
-    /// Whether a log has registered a node.
-    private static func knows(_ log: [[UInt8]], _ id: [UInt8]) throws -> Bool {
-        try state(log).nodes.keys.contains { $0.bytes == id }
-    }
-
-    /// Whether the node of a store is the one that decides the changes of a cluster of several: those
-    /// that its disk lost it must not decide anew.
-    private static func decidesForOthers(_ log: [[UInt8]], _ store: RocksStore) throws -> Bool {
-        let state = try state(log)
-        let id = try store.readLocal(LocalKeys.nodeID)
-        return id == nil || (state.nodes.count > 1 && state.founder?.bytes == id)
-    }
-
-    private static func state(_ log: [[UInt8]]) throws -> ClusterState {
+    private static func state(_ log: [LogEntry]) throws -> ClusterState {
         var state = ClusterState()
-        for value in log { try state.apply(try LogEntry(decoding: value)) }
+        for entry in log { try state.apply(entry) }
         return state
     }
 
-    /// What some nodes say of the cluster's log.
-    private struct Logs {
-        var longest: (entries: [LogEntry], state: ClusterState)?
-        /// Why some said nothing.
-        var reasons: [String] = []
-
-        var failures: String { reasons.joined(separator: "; ") }
-    }
-
-    private func logs(of nodes: [String], _ eventLoop: any EventLoop) async -> Logs {
-        var logs = Logs()
-        for node in nodes {
-            do {
-                let found = try await log(of: node, eventLoop)
-                if found.entries.count > logs.longest?.entries.count ?? 0 { logs.longest = found }
-            } catch {
-                logs.reasons.append("\(node): \(error)")
-            }
-        }
-        return logs
-    }
-
-    /// All entries that a seed has.
+    /// All entries that a node has.
     private func log(
         of seed: String,
         _ eventLoop: any EventLoop

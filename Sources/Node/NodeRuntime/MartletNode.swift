@@ -14,8 +14,8 @@ internal import OnnxScoring
 internal import PeerMessages
 internal import Replication
 internal import RocksStorage
-internal import Storage
 internal import ServiceLifecycle
+internal import Storage
 internal import TokenPlacement
 
 /// A whole node: opens its storage, joins or founds a cluster, serves until it is told to stop.

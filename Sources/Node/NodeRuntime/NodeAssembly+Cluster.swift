@@ -35,6 +35,14 @@ extension NodeAssembly {
             try await found()
         } else if bootstrap {
             logger.notice("--bootstrap is ignored: this node belongs to a cluster already")
+        } else if state.clusterID == nil, configuration.seeds.isEmpty {
+            throw NodeStartError(
+                text: """
+                    this node belongs to no cluster and its configuration names no seeds: name living \
+                    nodes in seeds, with --rebuild if this node's disk was lost, or found a new cluster \
+                    with --bootstrap
+                    """
+            )
         }
         var attempt = 0
         while true {

@@ -53,7 +53,12 @@ package struct LostHints: Hashable, Sendable {
                 count += 1
                 last = id
                 marks += replicas.map {
-                    DirtyMark(table: id.table, slice: id.slice, target: $0, sinceSeconds: sinceSeconds)
+                    DirtyMark(
+                        table: id.table,
+                        slice: id.slice,
+                        target: $0,
+                        sinceSeconds: sinceSeconds
+                    )
                 }
             }
         }

@@ -11,8 +11,9 @@ package import Storage
 /// only, one call at a time; `close` comes after all other calls, which is its caller's duty.
 package final class RocksBackend: StoreBackend, @unchecked Sendable {
     let database: RocksDatabase
-    /// What was wrong with the write-ahead log when the store was opened: what it held behind that
-    /// place is lost. nil: nothing, or an end that a loss of power tore.
+    /// What was wrong with the write-ahead log when the store was opened.
+    ///
+    /// What it held behind that place is lost. nil: nothing, or an end that a loss of power tore.
     package let logDamage: String?
     private let environment: StoreEnvironment
     private let batch: OpaquePointer

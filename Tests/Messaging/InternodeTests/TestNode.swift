@@ -83,12 +83,18 @@ struct TestNode: Sendable {
     func request(
         _ message: PeerMessage,
         to node: NodeID,
-        class trafficClass: TrafficClass = .request
+        class trafficClass: TrafficClass = .request,
+        timeout: Duration? = nil
     ) async -> Result<PeerMessage, PeerFailure> {
         let peers = peers
         let promise = loop.makePromise(of: Result<PeerMessage, PeerFailure>.self)
         loop.execute {
-            peers.value.request(message, to: node, class: trafficClass) { result in
+            peers.value.request(
+                message,
+                to: node,
+                class: trafficClass,
+                timeout: timeout
+            ) { result in
                 promise.succeed(result.map(\.message))
             }
         }

@@ -227,6 +227,40 @@ struct FakeNode {
         )
     }
 
+    /// The log of two nodes, of which `a` decides, with the table in slices that go round them.
+    static func entries(factor: Int) throws -> [LogEntry] {
+        let nodes = [a, b].enumerated().map { record($1, place: $0) }
+        let changes: [ClusterChange] = [
+            .found(
+                Founding(
+                    clusterID: NodeID(high: 7, low: 7),
+                    name: "test",
+                    sliceCount: sliceCount,
+                    expectedNodeCount: 2,
+                    node: nodes[0]
+                )
+            ),
+            .registerNode(nodes[1]),
+            .assignOwners(
+                SliceMap(owners: (0..<sliceCount).map { [a, b][$0 % 2] })
+            ),
+            .createKeyspace(
+                KeyspaceDefinition(name: "ks", replication: .simple(factor: factor))
+            ),
+            .createTable(table),
+        ]
+        var state = ClusterState()
+        return try changes.map { change in
+            let entry = LogEntry(
+                epoch: state.epoch.next,
+                ballot: Ballot(round: 1, node: a),
+                change: change
+            )
+            try state.apply(entry)
+            return entry
+        }
+    }
+
     /// The tokens of a slice.
     static func tokens(_ slice: Int) -> ClosedRange<Token> {
         SliceID.tokens(ofSlice: slice, sliceCount: sliceCount)

@@ -20,47 +20,12 @@ struct UpkeepHealthTests {
     ) throws -> NodeLogic {
         let logic = try FakeNode.logic(
             loop,
-            entries: Self.entries(factor: factor),
+            entries: FakeNode.entries(factor: factor),
             records: records ?? UpkeepRecords(reading: loop.store)
         )
         logic.start()
         loop.runPools()
         return logic
-    }
-
-    private static func entries(factor: Int) throws -> [LogEntry] {
-        let nodes = [FakeNode.a, FakeNode.b].enumerated().map { place, id in
-            FakeNode.record(id, place: place)
-        }
-        let changes: [ClusterChange] = [
-            .found(
-                Founding(
-                    clusterID: NodeID(high: 7, low: 7),
-                    name: "test",
-                    sliceCount: sliceCount,
-                    expectedNodeCount: 2,
-                    node: nodes[0]
-                )
-            ),
-            .registerNode(nodes[1]),
-            .assignOwners(
-                SliceMap(owners: (0..<sliceCount).map { [FakeNode.a, FakeNode.b][$0 % 2] })
-            ),
-            .createKeyspace(
-                KeyspaceDefinition(name: "ks", replication: .simple(factor: factor))
-            ),
-            .createTable(table),
-        ]
-        var state = ClusterState()
-        return try changes.map { change in
-            let entry = LogEntry(
-                epoch: state.epoch.next,
-                ballot: Ballot(round: 1, node: FakeNode.a),
-                change: change
-            )
-            try state.apply(entry)
-            return entry
-        }
     }
 
     private func slice(_ number: Int) -> SliceID { SliceID(Self.table.id, number) }

@@ -27,7 +27,7 @@ extension CheckingRules {
         times = limits.times
         times?.sliceCount = shape.sliceCount
         if plan.classes.contains(.slowness) {
-            times?.slack = .seconds(15)
+            times?.slack = .seconds(10)
             times?.hintSlack = .seconds(40)
         }
     }

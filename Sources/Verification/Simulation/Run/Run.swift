@@ -229,9 +229,6 @@ package final class Run {
             let own = history.operations[first...].filter { $0.node == node.index }
             var failed = own.filter { $0.outcome != .done }
             if mayRefuse, failed.count * 2 <= own.count { failed.removeAll(where: \.isOverload) }
-            // Connections that broke without a word are found out by the first who use them.
-            let broken = failed.count { if case .unknown = $0.outcome { true } else { false } }
-            if broken == failed.count, broken * 3 <= own.count { continue }
             guard let example = failed.first else { continue }
             let text =
                 "\(options.settleTime / 1_000_000_000) s after everything was healed and awake "
