@@ -45,6 +45,16 @@ package final class RocksDisk: NodeDisk {
             owner: device
         )
         let opened = try RocksBackend(options: options, environment: environment)
+        if let damage = opened.logDamage {
+            // This disk loses what was not synced, and no more than that.
+            let fault = StorageError.Fault(
+                operation: "read the whole log",
+                path: options.path,
+                message: damage
+            )
+            opened.close()
+            throw .corruption(fault)
+        }
         backend = opened
         return opened
     }
