@@ -109,7 +109,8 @@ struct LostDisk {
     /// asked for now.
     private func liftOrIgnore(_ store: RocksStore) throws {
         guard acceptsLogLoss, try store.readLocal(LocalKeys.lostLog) != nil else {
-            logger.notice("--rebuild or --accept-log-loss is ignored: this node has its disk")
+            let option = acceptsLogLoss ? "--accept-log-loss" : "--rebuild"
+            logger.notice("\(option) is ignored: this node has its disk")
             return
         }
         var writes = StoreWrites()
