@@ -11,8 +11,6 @@ struct DamageBook {
     var isLookingThrough = false
     /// How often in a row the disk refused to give a part of a slice.
     var refusals: [SliceID: Int] = [:]
-    /// How often in a row the disk refused to give a part of what a compaction could not read.
-    var restRefusals = 0
     /// What was found in slices that are damaged for certain: the range of the damaged file, if it is
     /// known.
     var findings: [SliceID: KeyRange?] = [:]
@@ -23,7 +21,7 @@ struct DamageBook {
     /// The slices that are damaged and have no other replica.
     var lostCauses: Set<SliceID> = []
     /// The drops that a damaged file stands in the way of until the next start, by their first slice.
-    var cuts: [SliceID: KeyRange] = [:]
+    var cuts: Set<SliceID>
     /// The rows that a compaction could not read, until they are looked through.
     var suspectRows: KeyRange?
     /// Whether rows may be compacted.
@@ -36,7 +34,7 @@ struct DamageBook {
     /// What a node's disk says at the start.
     init(_ records: UpkeepRecords, bytesPerSecond: Int) {
         suspectRows = records.suspectRows
-        for cut in records.cuts { cuts[cut.slice] = cut.range }
+        cuts = Set(records.cuts.map(\.slice))
         bandwidth = .paced(bytesPerSecond: bytesPerSecond)
     }
 
