@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Callable
 
+import pytest
 from cassandra import ConsistencyLevel
 
 from support import Ring, create_keyspace, eventually, write_all
@@ -67,18 +68,24 @@ def test_a_damaged_log_is_found_and_the_node_does_not_answer_without_what_it_los
     assert "is damaged" not in ring.log(3)[before:]
 
 
+@pytest.mark.parametrize("was_refused", [False, True])
 def test_who_accepts_the_loss_answers_with_what_is_left_and_has_the_rest_repaired(
-    new_own_ring: Callable[..., Ring],
+    new_own_ring: Callable[..., Ring], was_refused: bool
 ):
+    """At its first start, or when it has refused all its slices before."""
     rows = {key: key + 1 for key in range(2000)}
     ring = with_damaged_log(new_own_ring, rows)
     ring.kill(1, 2)
+    if was_refused:
+        ring.start(3)
+        assert refused(ring.connect(3), "logged.t", rows) == len(rows)
+        ring.kill(3)
     ring.start(3, options=("--accept-log-loss",))
     through = ring.connect(3)
     left = scanned(through, "logged.t")
     assert 0 < len(left) < len(rows) and left.items() <= rows.items()
     assert refused(through, "logged.t", left) == 0
-    assert "this node answers without them" in ring.log(3)
+    assert "as --accept-log-loss says, this node answers with" in ring.log(3)
     ring.start(1, 2)
     ring.await_all_alive()
     assert scanned(ring.connect(3), "logged.t", ALL) == rows

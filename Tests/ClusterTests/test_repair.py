@@ -43,6 +43,12 @@ def remove(session: Session, table: str, keys: Any, level: int = QUORUM) -> None
         session.execute(delete, (key,))
 
 
+def without(session: Session, table: str, rows: dict[int, int], keys: Any) -> dict[int, int]:
+    """Removes some of a table's rows from all replicas; returns the others."""
+    remove(session, table, keys, ALL)
+    return {key: value for key, value in rows.items() if key not in keys}
+
+
 def scanned(session: Session, table: str, level: int = ONE) -> dict[int, int]:
     """All rows, by a scan."""
     statement = SimpleStatement(
@@ -354,9 +360,7 @@ def test_a_node_that_lost_its_disk_is_rebuilt_and_never_answers_as_if_it_were_em
     ring = wiped_ring
     rows = {key: key + 1 for key in range(2000)}
     session = fill(ring, "wiped", rows)
-    remove(session, "wiped.t", range(100), ALL)
-    for key in range(100):
-        del rows[key]
+    rows = without(session, "wiped.t", rows, range(100))
     before = host_id(ring, 3)
     ring.kill(3)
     ring.lose_disk(3)
@@ -451,9 +455,7 @@ def test_a_founder_that_lost_its_disk_is_rebuilt_and_decides_again(
     rows = {key: key + 1 for key in range(900)}
     fill(ring, "decided", rows)
     session = ring.connect(2)
-    remove(session, "decided.t", range(100), ALL)
-    for key in range(100):
-        del rows[key]
+    rows = without(session, "decided.t", rows, range(100))
     before = host_id(ring, 1)
     ring.kill(1)
     ring.lose_disk(1)

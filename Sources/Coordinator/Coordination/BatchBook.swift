@@ -55,6 +55,9 @@ package struct BatchBook: Sendable {
         stored(id, bytes: valueBytes, nowMicros: nowMicros)
     }
 
+    /// Whether an entry is on the disk already: who stored it asks again, as it heard no answer.
+    package func isStored(_ id: NodeID) -> Bool { entries[id]?.dueMicros != nil }
+
     /// Decides about a new entry of so many bytes.
     ///
     /// - Returns: whether it may be written.

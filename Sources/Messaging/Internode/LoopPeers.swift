@@ -194,7 +194,11 @@ package final class LoopPeers: PeerConnectionOwner {
         link.attempt = nil
         let waiting = link.waiting
         link.waiting = []
+        let now = NIODeadline.now()
         for (correlation, message) in waiting {
+            // Whose time is over, or who failed meanwhile, is not sent any more.
+            guard correlation == 0 || link.pending[correlation].map({ $0.deadline > now }) == true
+            else { continue }
             if link.pending[correlation]?.isSecond == true, isFull(connection) {
                 let text = "the connection to node \(peer) broke, and too much waits for a new one"
                 fail(link, correlation, PeerFailure(code: .disconnected, text: text))
@@ -215,7 +219,10 @@ package final class LoopPeers: PeerConnectionOwner {
             }
             if case .failed(let failure) = envelope.message {
                 pending.completion(
-                    .failure(pending.isSecond ? failure.afterSecondSending : failure)
+                    .failure(
+                        pending.isSecond
+                            ? pending.message.failureAfterSecondSending(failure) : failure
+                    )
                 )
             } else {
                 pending.completion(
@@ -341,23 +348,30 @@ package final class LoopPeers: PeerConnectionOwner {
             }
     }
 
-    /// An open connection is gone: what was sent over it for the first time is sent once more.
+    /// An open connection is gone: what was sent over it for the first time is sent once more, unless
+    /// it is too soon for another attempt.
     private func broke(_ link: Link, _ key: LinkKey, _ reason: String) {
         let now = NIODeadline.now()
-        let again = link.pending.filter { _, request in
-            !request.isSecond && request.deadline > now && request.message.mayComeTwice
+        guard !isStopped, link.retryAfter <= now else {
+            failed(link, key.node, reason)
+            return
         }
-        for correlation in again.keys { link.pending[correlation] = nil }
-        failed(link, key.node, reason)
-        guard !isStopped, !again.isEmpty else { return }
-        for (correlation, request) in again.sorted(by: { $0.key < $1.key }) {
-            var request = request
-            request.isSecond = true
-            link.pending[correlation] = request
-            // What failed may have been asked again, and have made a new connection on its way.
-            link.waiting.append((correlation, request.message))
+        link.connection = nil
+        link.lastReason = reason
+        var over: [Pending] = []
+        for (correlation, request) in link.pending.sorted(by: { $0.key < $1.key }) {
+            if !request.isSecond, request.deadline > now, request.message.mayComeTwice {
+                link.pending[correlation]?.isSecond = true
+                link.waiting.append((correlation, request.message))
+            } else {
+                link.pending[correlation] = nil
+                over.append(request)
+            }
         }
-        if link.attempt == nil { connect(key.node, key.trafficClass, link) }
+        // Before anybody is told: who asks again at once must find the attempt, and comes last.
+        if !link.waiting.isEmpty { connect(key.node, key.trafficClass, link) }
+        complete(over, key.node, reason)
+        receiver?.connectionLost(to: key.node)
     }
 
     /// A connection is gone or was not made: all that waits for it fails.
@@ -369,14 +383,16 @@ package final class LoopPeers: PeerConnectionOwner {
         link.waiting = []
         let pending = link.pending
         link.pending = [:]
+        complete(pending.sorted { $0.key < $1.key }.map(\.value), node, reason)
+        if wasOpen { receiver?.connectionLost(to: node) }
+    }
+
+    private func complete(_ requests: [Pending], _ node: NodeID, _ reason: String) {
         let failure = PeerFailure(
             code: .disconnected,
             text: "the connection to node \(node) failed: \(reason)"
         )
-        for (_, request) in pending.sorted(by: { $0.key < $1.key }) {
-            request.completion(.failure(failure))
-        }
-        if wasOpen { receiver?.connectionLost(to: node) }
+        for request in requests { request.completion(.failure(failure)) }
     }
 
     /// The bytes of answers behind which a connection is given up: more than any two answers take.

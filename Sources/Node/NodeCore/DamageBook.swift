@@ -11,6 +11,8 @@ struct DamageBook {
     var isLookingThrough = false
     /// How often in a row the disk refused to give a part of a slice.
     var refusals: [SliceID: Int] = [:]
+    /// How often in a row the disk refused to give a part of what a compaction could not read.
+    var restRefusals = 0
     /// What was found in slices that are damaged for certain: the range of the damaged file, if it is
     /// known.
     var findings: [SliceID: KeyRange?] = [:]
@@ -21,7 +23,7 @@ struct DamageBook {
     /// The slices that are damaged and have no other replica.
     var lostCauses: Set<SliceID> = []
     /// The drops that a damaged file stands in the way of until the next start, by their first slice.
-    var cuts: Set<SliceID>
+    var cuts: [SliceID: KeyRange] = [:]
     /// The rows that a compaction could not read, until they are looked through.
     var suspectRows: KeyRange?
     /// Whether rows may be compacted.
@@ -34,7 +36,7 @@ struct DamageBook {
     /// What a node's disk says at the start.
     init(_ records: UpkeepRecords, bytesPerSecond: Int) {
         suspectRows = records.suspectRows
-        cuts = Set(records.cuts.map(\.slice))
+        for cut in records.cuts { cuts[cut.slice] = cut.range }
         bandwidth = .paced(bytesPerSecond: bytesPerSecond)
     }
 

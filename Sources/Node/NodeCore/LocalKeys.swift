@@ -12,6 +12,9 @@ package enum LocalKeys {
     package static let lostDisk = Array("node/lost-disk".utf8)
     /// There while not all slices have the marks that make up for hints that were lost: `LostHints`.
     package static let lostHints = Array("node/lost-hints".utf8)
+    /// There while the lost disk is one whose write-ahead log was damaged: its rows are there but for
+    /// what the log held.
+    package static let lostLog = Array("node/lost-log".utf8)
     /// There while rows are not looked through that a compaction could not read: their range.
     package static let suspectRows = Array("node/suspect-rows".utf8)
     /// What the keys of drops begin with that a damaged file stands in the way of: at the next start

@@ -100,6 +100,10 @@ extension LoopReplica {
         batch.createdMicros = batches.clock.micros(at: environment.now)
         let id = batch.id
         let value = batch.encoded
+        guard !batches.withBook({ $0.isStored(id) }) else {
+            completion(.success(()))
+            return
+        }
         guard batches.withBook({ $0.admit(id, bytes: value.count) }) else {
             let text = """
                 the log of batches is full (hints.batch_log_mib_max); nothing was written, try \

@@ -118,6 +118,11 @@ extension Upkeep {
 
     /// A slice was looked through, or could not be: nil.
     private func looked(_ slice: SliceID, _ finding: DamageSearch.Finding?) {
+        // Others are being asked for it, and it goes with its neighbours or stays with them.
+        guard !damage.asking.contains(slice) else {
+            damage.refusals[slice] = nil
+            return
+        }
         guard health.state(of: slice) != .rebuilding else {
             // It went with another slice; what is damaged now is found by whoever reads it then.
             damage.refusals[slice] = nil
@@ -149,24 +154,53 @@ extension Upkeep {
 
     /// What a compaction could not read was looked through once all its slices are sound.
     private func lookedThroughRest(_ finding: DamageSearch.Finding?) {
+        if case .refused? = finding {
+            damage.restRefusals += 1
+            // Looked through again with the next round.
+            guard damage.restRefusals >= Self.refusalsMax else { return }
+        }
+        damage.restRefusals = 0
         switch finding {
         case .sound:
             damage.suspectRows = nil
+            damage.cuts[SliceID(TableID(0), 0)] = nil
             environment.log(.notice, "no damage is left in what a compaction could not read")
-            persist([LocalChange(key: LocalKeys.suspectRows, value: nil)]) { [weak self] _ in
+            persist([
+                LocalChange(key: LocalKeys.suspectRows, value: nil),
+                LocalChange(key: LocalKeys.cut(SliceID(TableID(0), 0)), value: nil),
+            ]) { [weak self] _ in
                 self?.followCompaction()
             }
         case .damaged(let range), .refused(let range):
             let range = range ?? damage.suspectRows ?? .all
-            // What shares a file with rows that nobody asks for any more goes with them.
-            if let slice = overlapping(range).filter({ health.state(of: $0) == nil }).min() {
+            let slices = overlapping(range)
+            if let slice = slices.filter({ health.state(of: $0) == nil }).min() {
+                // What shares a file with rows that nobody asks for any more goes with them.
                 giveUp(slice, range)
-            } else {
-                var writes = StoreWrites()
-                writes.drop(range: range)
-                _ = environment.submit(writes) { _ in }
+            } else if slices.isEmpty {
+                dropUnasked(range)
             }
+        // Else what is being rebuilt comes first.
         case nil: break
+        }
+    }
+
+    /// Drops damaged rows that are none of a slice that this node holds: those of tables that are gone.
+    private func dropUnasked(_ range: KeyRange) {
+        var writes = StoreWrites()
+        writes.drop(range: range)
+        _ = environment.submit(writes) { [weak self] error in
+            guard let self, case .corruption? = error else { return }
+            // No table has this id: it is a name for the next start alone.
+            let name = SliceID(TableID(0), 0)
+            guard damage.cuts[name] == nil else { return }
+            damage.cuts[name] = range
+            let value = LocalKeys.value(of: range)
+            persist([LocalChange(key: LocalKeys.cut(name), value: value)]) { _ in }
+            environment.log(
+                .critical,
+                "a damaged file of a dropped table cannot be removed while this node runs: start it again"
+            )
         }
     }
 

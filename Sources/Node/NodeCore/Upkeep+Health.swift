@@ -62,6 +62,12 @@ extension Upkeep {
         for slice in health.slices(.rebuilding) where others(of: slice).isEmpty {
             counts[slice.table, default: 0] += 1
         }
+        let remedy =
+            lostLog
+            ? """
+            only the write-ahead log is damaged: start this node with --accept-log-loss to read what is \
+            left of them
+            """ : "drop the table, create it anew and load it from a backup"
         for (id, count) in counts.sorted(by: { $0.key < $1.key })
         where toldLost.insert(id).inserted {
             let name = table(id)?.qualifiedName ?? "table \(id)"
@@ -69,8 +75,7 @@ extension Upkeep {
                 .critical,
                 """
                 \(count) slices of \(name) are lost with this node's disk, as they had no other \
-                replica: reads of them fail; drop the table, create it anew and load it from a \
-                backup
+                replica: reads of them fail; \(remedy)
                 """
             )
         }
@@ -119,10 +124,17 @@ extension Upkeep {
             if let self, isWritten, health.state(of: slice) == .rebuilding {
                 health.set(nil, slice)
                 healthChanged(health)
-                if health.isWell { environment.log(.notice, "all slices can be read again") }
+                if health.isWell { allIsWell() }
             }
             completion()
         }
+    }
+
+    private func allIsWell() {
+        environment.log(.notice, "all slices can be read again")
+        guard lostLog else { return }
+        lostLog = false
+        persist([LocalChange(key: LocalKeys.lostLog, value: nil)]) { _ in }
     }
 
     /// The most changes of one write: a part of what the writer's queue takes.

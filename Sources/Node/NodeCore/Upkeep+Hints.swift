@@ -202,7 +202,8 @@ extension Upkeep {
             // Else these are marked once more, with the next round.
             guard case .success = result else { return }
             lostHints = rest
-            lostHintsRound()
+            // Not within this call: many steps must not pile up on the stack.
+            _ = environment.schedule(after: .zero) { [weak self] in self?.lostHintsRound() }
         }
     }
 

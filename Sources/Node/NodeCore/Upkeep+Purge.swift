@@ -24,7 +24,7 @@ extension Upkeep {
         }
         let alone = slices.first { others(of: $0).isEmpty && health.state(of: $0) == nil }
         if let alone {
-            tellOfLostCause(alone)
+            tellOfLostCause(alone, slice)
             // The rest of such a slice can be read, and nothing brings back what is dropped.
             guard alone != slice else { return }
             refuse(slice, range)
@@ -39,14 +39,19 @@ extension Upkeep {
         confirm(slice, slices.filter { !others(of: $0).isEmpty }, range)
     }
 
-    private func tellOfLostCause(_ slice: SliceID) {
-        guard damage.lostCauses.insert(slice).inserted else { return }
+    private func tellOfLostCause(_ alone: SliceID, _ damaged: SliceID) {
+        guard damage.lostCauses.insert(damaged).inserted else { return }
+        let name = table(alone.table)?.qualifiedName ?? "a table"
+        let consequence =
+            alone == damaged
+            ? "has no other replica: reads of what is damaged fail"
+            : "shares a file with \(alone) (\(name)), which is sound and has no other replica: it "
+                + "stays refused"
         environment.log(
             .critical,
             """
-            \(slice) (\(table(slice.table)?.qualifiedName ?? "a table")) is damaged and has no \
-            other replica: reads of it fail; drop the table, create it anew and load it from a \
-            backup
+            \(damaged) is damaged and \(consequence), and nothing is compacted here; drop \(name), \
+            create it anew and load it from a backup
             """
         )
     }
@@ -84,6 +89,8 @@ extension Upkeep {
             return
         }
         damage.asking = Set(slices)
+        // What is found out about them alone meanwhile must not let them go.
+        damage.suspects.subtract(slices)
         let sound = slices.filter { health.state(of: $0) == nil }
         for slice in sound { health.set(.damaged, slice) }
         if !sound.isEmpty { healthChanged(health) }
@@ -169,6 +176,7 @@ extension Upkeep {
             rebuilt from their replicas
             """
         )
+        damage.suspects.subtract(slices)
         for slice in slices { health.set(.purging, slice) }
         // Also of those that were only refused while others were asked, of which the disk knows
         // nothing.
@@ -210,14 +218,12 @@ extension Upkeep {
         let changes =
             waiting.map { SliceHealth.change(to: .rebuilding, $0) }
             // As one with them: what they take from now on is not to be cut out.
-            + slices.filter(damage.cuts.contains).map {
-                LocalChange(key: LocalKeys.cut($0), value: nil)
-            }
+            + cuts(of: slices).map { LocalChange(key: LocalKeys.cut($0), value: nil) }
         persist(changes) { [weak self] isWritten in
             guard let self else { return }
             damage.dropping.subtract(slices)
             guard isWritten else { return }
-            damage.cuts.subtract(slices)
+            for cut in cuts(of: slices) { damage.cuts[cut] = nil }
             for slice in slices { damage.findings[slice] = nil }
             for slice in waiting where health.state(of: slice) == .purging {
                 health.set(.rebuilding, slice)
@@ -228,7 +234,8 @@ extension Upkeep {
 
     /// A drop met a damaged file that RocksDB does not let go while the store is open.
     private func purgeFailed(_ slices: [SliceID], _ range: KeyRange, _ error: StorageError) {
-        if case .corruption = error, let first = slices.min(), damage.cuts.insert(first).inserted {
+        if case .corruption = error, let first = slices.min(), damage.cuts[first] == nil {
+            damage.cuts[first] = range
             environment.log(
                 .critical,
                 """
@@ -241,6 +248,13 @@ extension Upkeep {
             persist([LocalChange(key: LocalKeys.cut(first), value: value)]) { _ in }
         }
         purgeAgain(slices, range)
+    }
+
+    /// The drops that are kept for the next start and touch some slices.
+    private func cuts(of slices: [SliceID]) -> [SliceID] {
+        damage.cuts.filter { cut, range in
+            slices.contains { $0 == cut || keys(of: $0).overlaps(range) }
+        }.keys.sorted()
     }
 
     private func purgeAgain(_ slices: [SliceID], _ range: KeyRange) {

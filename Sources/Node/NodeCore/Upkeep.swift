@@ -33,6 +33,8 @@ package final class Upkeep {
     var health = SliceHealth()
     /// What is owed because the disk was lost; nil: nothing.
     var lostDisk: LostDiskDuty?
+    /// Whether that is since the write-ahead log was damaged.
+    var lostLog: Bool
     /// The writes of that which are not on disk yet.
     var dutiesUnderWay = 0
     /// What is owed because hints were lost, and whether a step of it is under way; nil: nothing.
@@ -87,6 +89,7 @@ package final class Upkeep {
         self.hints = hints
         foundStates = records.states
         lostDisk = records.lostDisk
+        lostLog = records.lostLog
         lostHints = records.lostHints
         damage = DamageBook(records, bytesPerSecond: settings.repair.bytesPerSecond)
         ledger = RepairLedger(settings: settings.repair)

@@ -17,6 +17,8 @@ package struct UpkeepRecords: Sendable {
     package var states: [(key: [UInt8], value: [UInt8])] = []
     /// What is owed if this disk was lost: every slice that the cluster has must be rebuilt.
     package var lostDisk: LostDiskDuty?
+    /// Whether the disk is lost in so far as its write-ahead log was damaged.
+    package var lostLog = false
     /// The rows that a compaction could not read, if they are still to be looked through.
     package var suspectRows: KeyRange?
     /// The drops that a damaged file stood in the way of.
@@ -40,6 +42,7 @@ package struct UpkeepRecords: Sendable {
         repaired = try Self.values(SliceKeys.repairedPrefix, store)
         states = try Self.values(SliceKeys.rebuildPrefix, store)
         lostDisk = try store.readLocal(LocalKeys.lostDisk).map { LostDiskDuty(value: $0) }
+        lostLog = try store.readLocal(LocalKeys.lostLog) != nil
         suspectRows = try store.readLocal(LocalKeys.suspectRows).map(LocalKeys.range(decoding:))
         cuts = try Self.cuts(in: store)
         lostHints = try store.readLocal(LocalKeys.lostHints).map { LostHints(value: $0) }

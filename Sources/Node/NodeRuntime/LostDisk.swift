@@ -37,25 +37,31 @@ struct LostDisk {
     /// - Throws: ``NodeStartError`` if no node gives the log, none knows a node at this address, or it is
     ///   the one that decides and not all others answer.
     func restore(_ store: RocksStore, _ eventLoop: any EventLoop) async throws {
-        let stored = try OpenedStore.logEntries(store)
+        let found = try OpenedStore.logEntries(store)
+        // A damaged log may lack some amid others, which stand for nothing then.
+        let stored = Array(zip(found, 1...).prefix { $0.epoch.value == UInt64($1) }.map(\.0))
         let state = try Self.state(stored)
         let id = try store.readLocal(LocalKeys.nodeID)
         // An id that the log does not know is that of a start without --rebuild, which the cluster
         // refused: it stands for nothing.
         if let known = state.nodes.keys.first(where: { $0.bytes == id }) {
             guard store.logDamage != nil else {
-                logger.notice("--rebuild is ignored: this node has its disk")
+                try liftOrIgnore(store)
                 return
             }
             if state.nodes.count == 1 || state.founder != known {
-                try write(StoreWrites(), to: store)
+                var writes = StoreWrites()
+                for entry in found.dropFirst(stored.count) {
+                    writes.deleteLocal(LocalKeys.logEntry(entry.epoch))
+                }
+                try write(writes, to: store)
                 return
             }
         }
         let (entries, restored, record) = try await decided(stored, cause(store), eventLoop)
         var writes = StoreWrites()
         writes.putLocal(record.id.bytes, for: LocalKeys.nodeID)
-        for entry in stored.dropFirst(entries.count) {
+        for entry in found.dropFirst(entries.count) {
             writes.deleteLocal(LocalKeys.logEntry(entry.epoch))
         }
         for entry in entries {
@@ -76,23 +82,55 @@ struct LostDisk {
         // Hints for others went with the log as well.
         let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
         writes.putLocal(lost.value, for: LocalKeys.lostHints)
-        if !acceptsLogLoss { writes.putLocal([1], for: LocalKeys.lostDisk) }
+        if !acceptsLogLoss {
+            writes.putLocal([1], for: LocalKeys.lostDisk)
+            writes.putLocal([1], for: LocalKeys.lostLog)
+        }
         try store.commit(writes)
-        // Then the damaged log goes, and is not found once more.
-        try store.flush()
+        try store.forgetLogDamage()
         let consequence =
             acceptsLogLoss
             ? """
             as --accept-log-loss says, this node answers without them, and all slices are repaired
             """
             : """
-            its slices are read again once their rows were fetched from the other replicas; or empty \
-            this folder for `--rebuild`
+            its slices are read again once their rows were fetched from the other replicas; start it \
+            with --accept-log-loss to read what is left before
             """
         logger.error(
             """
             the write-ahead log on this disk is damaged (\(damage)), and writes that it held are lost \
             here: \(consequence)
+            """
+        )
+    }
+
+    /// A node that has its disk: what an earlier start made of a damaged log is taken back, if that is
+    /// asked for now.
+    private func liftOrIgnore(_ store: RocksStore) throws {
+        guard acceptsLogLoss, try store.readLocal(LocalKeys.lostLog) != nil else {
+            let option = acceptsLogLoss ? "--accept-log-loss" : "--rebuild"
+            logger.notice("\(option) is ignored: this node has its disk")
+            return
+        }
+        var writes = StoreWrites()
+        let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
+        writes.putLocal(lost.value, for: LocalKeys.lostHints)
+        writes.deleteLocal(LocalKeys.lostDisk)
+        writes.deleteLocal(LocalKeys.lostLog)
+        let range = SliceKeys.range(of: SliceKeys.rebuildPrefix)
+        var health = SliceHealth()
+        for (key, value) in try store.scanLocal(range, limit: .max, bytesMax: .max) {
+            health.restore(key: key, value: value)
+        }
+        for slice in health.slices(.rebuilding) {
+            writes.apply(SliceHealth.change(to: nil, slice))
+        }
+        try store.commit(writes)
+        logger.warning(
+            """
+            as --accept-log-loss says, this node answers with what its damaged log has left, and all \
+            slices are repaired
             """
         )
     }

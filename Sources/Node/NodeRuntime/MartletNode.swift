@@ -60,7 +60,7 @@ package struct MartletNode: Service {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
         do {
             let (store, cache) = try OpenedStore.open(configuration, logger)
-            if rebuild || store.logDamage != nil {
+            if rebuild || acceptsLogLoss || store.logDamage != nil {
                 let lost = LostDisk(
                     configuration: configuration,
                     acceptsLogLoss: acceptsLogLoss,

@@ -122,6 +122,12 @@ final class NodeAssembly: Sendable {
         ) { message, peer in
             await environments[0].ask(message, peer)
         }
+        let compaction = CompactionSwitch(
+            opened.store,
+            backgroundPool,
+            on: eventLoops[0],
+            logger
+        )
         // What the hooks tell goes to the assembly that is made last.
         let assembly = NIOLockedValueBox<NodeAssembly?>(nil)
         let logic = try NodeLogic(
@@ -154,16 +160,7 @@ final class NodeAssembly: Sendable {
                 aliveChanged: { node, isAlive in
                     assembly.withLockedValue { $0 }?.aliveChanged(node, isAlive: isAlive)
                 },
-                compactionChanged: { [store = opened.store] isAllowed in
-                    // Off the loop: RocksDB writes its options to the disk.
-                    _ = backgroundPool.submit {
-                        do {
-                            try store.compactRows(isAllowed)
-                        } catch {
-                            logger.error("compactions cannot be switched: \(error)")
-                        }
-                    }
-                }
+                compactionChanged: compaction.changed
             )
         )
         let made = NodeAssembly(

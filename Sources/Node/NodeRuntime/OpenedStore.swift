@@ -31,7 +31,7 @@ struct OpenedStore: Sendable {
         do throws(StorageError) {
             hints = try UpkeepRecords.hints(in: store)
         } catch {
-            guard case .corruption(let fault) = error else { throw error }
+            guard let fault = error.asDamage?.fault else { throw error }
             logger.error(
                 """
                 the hints on this disk are damaged and dropped (\(fault.message)): all slices are \
@@ -84,13 +84,13 @@ struct OpenedStore: Sendable {
         do {
             try RocksStore.amend(options: options(configuration)) { store in
                 guard let range = store.damagedRange(failure) else { return nil }
+                logger.critical(
+                    "a compaction met damage: start this node again, and the rows are rebuilt"
+                )
                 var writes = StoreWrites()
                 writes.putLocal(LocalKeys.value(of: range), for: LocalKeys.suspectRows)
                 return writes
             }
-            logger.critical(
-                "a compaction met damage: start this node again, and the rows are rebuilt"
-            )
         } catch {
             logger.critical("what is damaged could not be written down: \(error)")
         }

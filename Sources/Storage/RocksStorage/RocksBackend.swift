@@ -13,7 +13,7 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
     let database: RocksDatabase
     /// What was wrong with the write-ahead log when the store was opened.
     ///
-    /// What it held behind that place is lost. nil: nothing, or an end that a loss of power tore.
+    /// Some of what it held is lost. nil: nothing is, but for an end that a loss of power tore.
     package let logDamage: String?
     private let environment: StoreEnvironment
     private let batch: OpaquePointer
@@ -39,11 +39,10 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
         batch = rocksdb_writebatch_create()
     }
 
-    /// Opens the database with all of its log, or else with what stands before the damage in it.
+    /// Opens the database with all of its log, or else without what cannot be read of it.
     ///
-    /// By itself RocksDB ends a damaged log there without a word. The damaged log stays until its
-    /// rows are flushed, and with it this answer, so that whoever opens the store can first write
-    /// down what it means.
+    /// By itself RocksDB passes over that without a word, and forgets it. So a marker says it until
+    /// ``forgetLogDamage()``.
     private static func open(
         _ options: RocksOptions,
         _ merging: RowMerging,
@@ -57,13 +56,34 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
                 recovery: recovery
             )
         }
+        let marker = marker(options, environment)
+        let known = marker?.read()
         do throws(StorageError) {
-            return (try database(.whole), nil)
+            return (try database(.whole), known)
         } catch {
-            // Something else is damaged if that does not open it either.
-            guard case .corruption(let fault) = error else { throw error }
-            return (try database(.upToDamage), fault.message)
+            guard let fault = error.asDamage?.fault else { throw error }
+            let damage = known ?? fault.message
+            try marker?.write(damage)
+            do throws(StorageError) {
+                return (try database(.withoutDamage), damage)
+            } catch let second {
+                // Something else is damaged.
+                if known == nil { try marker?.remove() }
+                throw second
+            }
         }
+    }
+
+    private static func marker(
+        _ options: RocksOptions,
+        _ environment: StoreEnvironment
+    ) -> LogDamageMarker? {
+        environment.environment == nil ? LogDamageMarker(store: options.path) : nil
+    }
+
+    /// What damage to the log means is written down: the next start need not hear of it.
+    package func forgetLogDamage() throws(StorageError) {
+        if environment.environment == nil { try LogDamageMarker(store: database.path).remove() }
     }
 
     deinit {

@@ -2,16 +2,16 @@ internal import CRocksDB
 
 /// How much of the write-ahead log there must be for the database to open.
 enum LogRecovery {
-    /// All of it, but for a last record that a loss of power cut short: what was synced is always
-    /// there.
+    /// All of it: RocksDB passes over what a loss of power leaves (a record that is said to go on
+    /// behind the end of its file, a block that ends in zeros) and nothing else.
     case whole
-    /// What stands before the first record that does not check.
-    case upToDamage
+    /// What can be read of it.
+    case withoutDamage
 }
 
 /// RocksDB's own option objects, made from ours.
 struct RocksSettings {
-    private(set) var database: OpaquePointer
+    let database: OpaquePointer
     let rows: OpaquePointer
     let local: OpaquePointer
     let hints: OpaquePointer
@@ -73,31 +73,18 @@ struct RocksSettings {
         }
     }
 
-    private mutating func setRecovery(_ recovery: LogRecovery) {
+    private func setRecovery(_ recovery: LogRecovery) {
         switch recovery {
         case .whole:
             rocksdb_options_set_wal_recovery_mode(
                 database,
                 Int32(rocksdb_tolerate_corrupted_tail_records_recovery)
             )
-        case .upToDamage:
+        case .withoutDamage:
             rocksdb_options_set_wal_recovery_mode(
                 database,
-                Int32(rocksdb_point_in_time_recovery)
+                Int32(rocksdb_skip_any_corrupted_records_recovery)
             )
-            // The C API has no call for this one.
-            let changed: OpaquePointer = rocksdb_options_create()
-            var message: UnsafeMutablePointer<CChar>?
-            rocksdb_get_options_from_string(
-                database,
-                "avoid_flush_during_recovery=true",
-                changed,
-                &message
-            )
-            let problem = RocksDatabase.takeText(&message)
-            precondition(problem == nil, "RocksDB does not know its option: \(problem ?? "")")
-            rocksdb_options_destroy(database)
-            database = changed
         }
     }
 
@@ -115,6 +102,8 @@ struct RocksSettings {
     private func setFamily(_ family: OpaquePointer, _ options: RocksOptions, bloomBits: Int) {
         rocksdb_options_set_write_buffer_size(family, max(options.memtableBytes / 2, 64 << 10))
         rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1)
+        // Files pile up while compactions wait for damage; then writes are slowed, never stopped.
+        rocksdb_options_set_level0_stop_writes_trigger(family, 10_000)
         rocksdb_options_set_disable_auto_compactions(family, options.compactsByItself ? 0 : 1)
         let table = rocksdb_block_based_options_create()
         rocksdb_block_based_options_set_block_cache(table, blockCache)

@@ -91,6 +91,9 @@ package final class RocksStore: @unchecked Sendable {
     /// ``RocksBackend/logDamage``.
     package var logDamage: String? { backend.logDamage }
 
+    /// What damage to the log means is written down: the next start need not hear of it.
+    package func forgetLogDamage() throws(StorageError) { try backend.forgetLogDamage() }
+
     /// Why the store takes no more writes, or nil: fatal for the node, which must say so.
     package var failure: StorageError? { writer.failure }
 

@@ -31,7 +31,8 @@ struct Martletd: AsyncParsableCommand {
 
     @Flag(
         help: """
-            The write-ahead log of this node's disk is damaged: answer with what is left of its rows,             and let repair bring back the rest where there are other replicas.
+            The write-ahead log of this node's disk is damaged: answer with what is left of its \
+            rows, and let repair bring back the rest where there are other replicas.
             """
     )
     var acceptLogLoss = false

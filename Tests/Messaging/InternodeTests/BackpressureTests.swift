@@ -18,13 +18,7 @@ struct BackpressureTests {
         typealias OutboundOut = ByteBuffer
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            var welcome = context.channel.allocator.buffer(capacity: 35)
-            welcome.writeInteger(UInt8(0))
-            for part in [TestNode.cluster.high, TestNode.cluster.low, 0, 9] {
-                welcome.writeInteger(part)
-            }
-            welcome.writeInteger(UInt16(0))
-            context.writeAndFlush(wrapOutboundOut(welcome), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(TestNode.welcome(of: 9)), promise: nil)
             _ = context.channel.setOption(.autoRead, value: false)
         }
     }

@@ -34,13 +34,7 @@ struct ResendTests {
             func channelRead(context: ChannelHandlerContext, data: NIOAny) {
                 guard isWelcomed else {
                     isWelcomed = true
-                    var welcome = context.channel.allocator.buffer(capacity: 35)
-                    welcome.writeInteger(UInt8(0))
-                    for part in [TestNode.cluster.high, TestNode.cluster.low, 0, 9] {
-                        welcome.writeInteger(part)
-                    }
-                    welcome.writeInteger(UInt16(0))
-                    context.writeAndFlush(wrapOutboundOut(welcome), promise: nil)
+                    context.writeAndFlush(wrapOutboundOut(TestNode.welcome(of: 9)), promise: nil)
                     return
                 }
                 guard !isTaken else { return }
@@ -75,10 +69,12 @@ struct ResendTests {
     }
 
     private func withBreakingPeer(
+        reconnectDelay: Duration = .zero,
         _ body: (TestNode, BreakingPeer) async throws -> Void
     ) async throws {
         var configuration = InternodeConfiguration()
         configuration.connectTimeout = .seconds(30)
+        configuration.reconnectDelay = reconnectDelay
         let breaking = BreakingPeer()
         let address = try await breaking.listen()
         let node = try await TestNode(NodeID(high: 0, low: 1), configuration: configuration)
@@ -89,9 +85,9 @@ struct ResendTests {
         try await breaking.stopListening()
     }
 
-    private func fetch() throws -> PeerMessage {
+    private func fetch(_ offset: Int = 5) throws -> PeerMessage {
         let hash = try #require(ModelHash([UInt8](repeating: 7, count: 32)))
-        return .fetchModel(hash, offset: 5, count: 3)
+        return .fetchModel(hash, offset: offset, count: 3)
     }
 
     @Test func `a request outlives its connection where the peer makes a new one`() async throws {
@@ -123,6 +119,69 @@ struct ResendTests {
         }
     }
 
+    @Test
+    func `requests come again in their order, one-way messages do not`() async throws {
+        try await withBreakingPeer { node, breaking in
+            let next = try await TestNode(peer)
+            let listener = try await next.listen()
+            let peer = peer
+            breaking.beforeClosing.withLock {
+                $0 = {
+                    let address = next.address
+                    try await node.withPeers { $0.addresses[peer] = address }
+                }
+            }
+            let messages = try (0..<20).map { try fetch($0) }
+            try await node.withPeers { peers in
+                peers.send(.gossip([1]), to: peer, class: .request)
+                for message in messages {
+                    peers.request(message, to: peer, class: .request) { _ in }
+                }
+            }
+            #expect(try await eventually { try await next.messages.count >= messages.count })
+            #expect(try await next.messages == messages)
+            try await listener.close()
+            try await next.stop()
+        }
+    }
+
+    @Test func `a connection that breaks as soon as it was made is not made again at once`()
+        async throws
+    {
+        try await withBreakingPeer(reconnectDelay: .seconds(600)) { node, breaking in
+            let failures = try await node.requestAgain(try fetch(), to: peer)
+            #expect(failures.map { $0?.code } == [.disconnected, .disconnected])
+            #expect(failures[1]?.text.contains("cannot be reached") == true)
+            #expect(breaking.taken.withLock { $0 } == 1)
+            #expect(try await node.lost == [peer])
+        }
+    }
+
+    @Test func `the end of a connection that was given up does not touch the next one`()
+        async throws
+    {
+        try await withBreakingPeer { node, breaking in
+            let next = try await TestNode(peer)
+            let listener = try await next.listen()
+            let peer = peer
+            breaking.beforeClosing.withLock {
+                $0 = {
+                    let address = next.address
+                    try await node.withPeers {
+                        $0.addresses[peer] = address
+                        $0.giveUp(on: peer)
+                    }
+                }
+            }
+            // The second is asked, and its connection attempted, before the first one is closed.
+            let failures = try await node.requestAgain(try fetch(), to: peer)
+            #expect(failures[0]?.text.contains("it is held dead") == true)
+            #expect(failures[1] == nil)
+            try await listener.close()
+            try await next.stop()
+        }
+    }
+
     @Test func `a refusal of what was sent twice tells nothing, and a proposal is sent once`()
         async throws
     {
@@ -133,8 +192,10 @@ struct ResendTests {
             #expect(breaking.taken.withLock { $0 } == 1)
         }
         for code in [PeerFailure.Code.overloaded, .invalid, .unreadable, .tooOld, .unknownTable] {
-            let failure = PeerFailure(code: code, text: "no").afterSecondSending
+            let refusal = PeerFailure(code: code, text: "no")
+            let failure = PeerMessage.write([]).failureAfterSecondSending(refusal)
             #expect(failure.code == .disconnected && failure.text.contains("no"))
+            #expect(try fetch().failureAfterSecondSending(refusal) == refusal)
         }
     }
 

@@ -62,6 +62,15 @@ struct TestNode: Sendable {
         address = try await freeAddress(on: group)
     }
 
+    /// What a node with a low number for its id says to who connects to it.
+    static func welcome(of number: UInt64) -> ByteBuffer {
+        var welcome = ByteBuffer()
+        welcome.writeInteger(UInt8(0))
+        for part in [cluster.high, cluster.low, 0, number] { welcome.writeInteger(part) }
+        welcome.writeInteger(UInt16(0))
+        return welcome
+    }
+
     func listen() async throws -> PeerListener {
         try await PeerListener.bind(to: address, group: group, peers: [peers])
     }

@@ -15,7 +15,7 @@ final class Link {
 
     private struct Pending {
         let timer: Kernel.EventID
-        let mayComeTwice: Bool
+        let message: PeerMessage
         let completion: (Result<PeerAnswer, PeerFailure>) -> Void
         /// Kept until it is answered: it may have to be sent once more.
         var frame: [UInt8] = []
@@ -63,12 +63,12 @@ final class Link {
     func expect(
         _ correlation: UInt64,
         _ timer: Kernel.EventID,
-        mayComeTwice: Bool,
+        _ message: PeerMessage,
         _ completion: @escaping (Result<PeerAnswer, PeerFailure>) -> Void
     ) {
         pending[correlation] = Pending(
             timer: timer,
-            mayComeTwice: mayComeTwice,
+            message: message,
             completion: completion
         )
     }
@@ -201,10 +201,14 @@ final class Link {
         }
         loop.receiver?.epochSeen(envelope.epoch, from: network.id(of: target))
         if case .failed(let failure) = envelope.message {
-            let isSecond = pending[envelope.correlation]?.isSecond == true
+            let request = pending[envelope.correlation]
+            let isSecond = request?.isSecond == true
             complete(
                 envelope.correlation,
-                .failure(isSecond ? failure.afterSecondSending : failure)
+                .failure(
+                    isSecond
+                        ? request?.message.failureAfterSecondSending(failure) ?? failure : failure
+                )
             )
         } else {
             let answer = PeerAnswer(message: envelope.message, byteCount: frame.count)
@@ -245,18 +249,30 @@ final class Link {
         }
     }
 
-    /// The open connection is gone: what was sent over it for the first time is sent once more.
+    /// The open connection is gone: what was sent over it for the first time is sent once more, unless
+    /// it is too soon for another attempt.
     private func broke(_ reason: String) {
-        let again = pending.filter { !$0.value.isSecond && $0.value.mayComeTwice }
-        for correlation in again.keys { pending[correlation] = nil }
-        fail(reason)
-        for (correlation, request) in again.sorted(by: { $0.key < $1.key }) {
-            var request = request
-            request.isSecond = true
-            pending[correlation] = request
-            waiting.append(request.frame)
+        guard retryAfter <= kernel.now else {
+            fail(reason)
+            return
         }
-        if !again.isEmpty, case .closed = state { connect() }
+        state = .closed
+        acceptor = nil
+        acceptingLife = nil
+        var over: [Pending] = []
+        for (correlation, request) in pending.sorted(by: { $0.key < $1.key }) {
+            if !request.isSecond, request.message.mayComeTwice, waiting.count < Self.waitingMax {
+                pending[correlation]?.isSecond = true
+                waiting.append(request.frame)
+            } else {
+                pending[correlation] = nil
+                over.append(request)
+            }
+        }
+        // Before anybody is told: who asks again at once must find the attempt, and comes last.
+        if !waiting.isEmpty { connect() }
+        complete(over, reason)
+        loop.receiver?.connectionLost(to: network.id(of: target))
     }
 
     /// Closes the connection, on the loop; what waits on it fails.
@@ -266,13 +282,17 @@ final class Link {
         acceptor = nil
         acceptingLife = nil
         waiting = []
-        let failed = pending.sorted { $0.key < $1.key }
+        let failed = pending.sorted { $0.key < $1.key }.map(\.value)
         pending = [:]
+        complete(failed, reason)
+        if wasOpen { loop.receiver?.connectionLost(to: network.id(of: target)) }
+    }
+
+    private func complete(_ requests: [Pending], _ reason: String) {
         let text = "the connection to node \(target) failed: \(reason)"
-        for (_, request) in failed {
+        for request in requests {
             kernel.cancel(request.timer)
             request.completion(.failure(PeerFailure(code: .disconnected, text: text)))
         }
-        if wasOpen { loop.receiver?.connectionLost(to: network.id(of: target)) }
     }
 }

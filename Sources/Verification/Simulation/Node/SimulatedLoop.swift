@@ -162,7 +162,7 @@ package final class SimulatedLoop: LoopEnvironment, @unchecked Sendable {
         ) { [unowned self] in
             deliver { link.timedOut(correlation) }
         }
-        link.expect(correlation, timer, mayComeTwice: message.mayComeTwice, completion)
+        link.expect(correlation, timer, message, completion)
         link.send(encode(message, correlation), correlation)
     }
 
