@@ -9,6 +9,8 @@ internal import TokenPlacement
 extension Upkeep {
     /// How often in a row the disk must refuse to give a part of a slice for that to count as damage.
     private static let refusalsMax = 3
+    /// What a drop that concerns no slice is kept under for the next start: no table has this id.
+    private static let noSlice = SliceID(TableID(0), 0)
 
     // MARK: Suspects
 
@@ -163,11 +165,11 @@ extension Upkeep {
         switch finding {
         case .sound:
             damage.suspectRows = nil
-            damage.cuts[SliceID(TableID(0), 0)] = nil
+            damage.cuts[Self.noSlice] = nil
             environment.log(.notice, "no damage is left in what a compaction could not read")
             persist([
                 LocalChange(key: LocalKeys.suspectRows, value: nil),
-                LocalChange(key: LocalKeys.cut(SliceID(TableID(0), 0)), value: nil),
+                LocalChange(key: LocalKeys.cut(Self.noSlice), value: nil),
             ]) { [weak self] _ in
                 self?.followCompaction()
             }
@@ -191,12 +193,10 @@ extension Upkeep {
         writes.drop(range: range)
         _ = environment.submit(writes) { [weak self] error in
             guard let self, case .corruption? = error else { return }
-            // No table has this id: it is a name for the next start alone.
-            let name = SliceID(TableID(0), 0)
-            guard damage.cuts[name] == nil else { return }
-            damage.cuts[name] = range
+            guard damage.cuts[Self.noSlice] == nil else { return }
+            damage.cuts[Self.noSlice] = range
             let value = LocalKeys.value(of: range)
-            persist([LocalChange(key: LocalKeys.cut(name), value: value)]) { _ in }
+            persist([LocalChange(key: LocalKeys.cut(Self.noSlice), value: value)]) { _ in }
             environment.log(
                 .critical,
                 "a damaged file of a dropped table cannot be removed while this node runs: start it again"

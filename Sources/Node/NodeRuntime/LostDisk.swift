@@ -15,14 +15,15 @@ internal import TokenPlacement
 /// write-ahead log is damaged known as half lost.
 ///
 /// The node then knows that it must be rebuilt: it takes writes, and answers reads of a slice only
-/// once all other replicas have given their rows of it. The seeds' log may be behind: tables that
-/// appear later must be rebuilt too (`LostDiskDuty`).
+/// once all other replicas have given their rows of it. The log that it starts with may be behind:
+/// tables that appear later must be rebuilt too (`LostDiskDuty`).
 struct LostDisk {
     let configuration: NodeConfiguration
     /// Whether a node with a damaged log answers with what is left of its rows: somebody says so.
     let acceptsLogLoss: Bool
     let logger: Logger
 
+    /// What is owed as hints for others went with the log.
     private static var lostHints: LostHints {
         LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
     }
@@ -79,9 +80,7 @@ struct LostDisk {
             try store.commit(writes)
             return
         }
-        // Hints for others went with the log as well.
-        let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
-        writes.putLocal(lost.value, for: LocalKeys.lostHints)
+        writes.putLocal(Self.lostHints.value, for: LocalKeys.lostHints)
         if !acceptsLogLoss {
             writes.putLocal([1], for: LocalKeys.lostDisk)
             writes.putLocal([1], for: LocalKeys.lostLog)
@@ -114,8 +113,7 @@ struct LostDisk {
             return
         }
         var writes = StoreWrites()
-        let lost = LostHints(nowSeconds: Int64(Date().timeIntervalSince1970))
-        writes.putLocal(lost.value, for: LocalKeys.lostHints)
+        writes.putLocal(Self.lostHints.value, for: LocalKeys.lostHints)
         writes.deleteLocal(LocalKeys.lostDisk)
         writes.deleteLocal(LocalKeys.lostLog)
         let range = SliceKeys.range(of: SliceKeys.rebuildPrefix)
