@@ -207,7 +207,11 @@ let package = Package(
             dependencies: ["CRocksDB"],
             path: "Sources/Storage/CRocksFiles"
         ),
-        library("RocksStorage", in: "Storage", ["CRocksDB", "CRocksFiles", "Storage"]),
+        library(
+            "RocksStorage",
+            in: "Storage",
+            ["ByteCoding", "CRocksDB", "CRocksFiles", "Storage"]
+        ),
         .target(
             name: "COnnxRuntime",
             path: "Sources/Scoring/COnnxRuntime",

@@ -136,6 +136,41 @@ def test_a_compaction_that_meets_damage_ends_the_node_once_and_the_next_start_re
     assert_alone_has(ring, 3, "packed.t", rows, range(written + 12_000))
 
 
+def test_a_node_with_a_table_file_that_cannot_be_opened_starts_and_is_rebuilt(
+    new_own_ring: Callable[..., Ring],
+):
+    """One that is cut short, as the footer stands at its end: the rest of it is of no use."""
+    ring = new_own_ring(3, {"bootstrap": FEW_SLICES})
+    rows = {key: 3 * key for key in range(2000)}
+    fill(ring, "opened", rows)
+    for _ in range(2):
+        # A start writes what the log holds to files.
+        ring.kill(3)
+        ring.start(3)
+        ring.await_all_alive()
+    ring.kill(3)
+    largest = files(ring, 3, "*.sst")[0]
+    largest.write_bytes(largest.read_bytes()[:-20])
+    ring.kill(1, 2)
+    ring.start(3)
+    assert "could not be opened and are taken out" in ring.log(3)
+    through = ring.connect(3)
+    assert refused(through, "opened.t", rows) == len(rows)
+    ring.kill(3)
+    ring.start(3)
+    assert refused(ring.connect(3), "opened.t", rows) == len(rows)
+    ring.start(1, 2)
+    ring.await_all_alive()
+    assert scanned(ring.connect(3), "opened.t", QUORUM) == rows
+    eventually(lambda: unreadable(ring, 3) == 0, 600)
+    assert_alone_has(ring, 3, "opened.t", rows, range(4000))
+    # It is told once.
+    before = len(ring.log(3))
+    ring.kill(3)
+    ring.start(3)
+    assert "taken out" not in ring.log(3)[before:]
+
+
 def random_bytes(seed: int) -> bytes:
     """A kilobyte that is always the same for a seed."""
     return random.Random(seed).randbytes(1000)

@@ -24,6 +24,8 @@ struct DamageBook {
     var lostCauses: Set<SliceID> = []
     /// The drops that a damaged file stands in the way of until the next start, by their first slice.
     var cuts: [SliceID: KeyRange] = [:]
+    /// The ranges whose rows were lost with a file that is gone: nothing shows it there.
+    var lostRows: [KeyRange] = []
     /// The rows that a compaction could not read, until they are looked through.
     var suspectRows: KeyRange?
     /// Whether rows may be compacted.
@@ -36,6 +38,7 @@ struct DamageBook {
     /// What a node's disk says at the start.
     init(_ records: UpkeepRecords, bytesPerSecond: Int) {
         suspectRows = records.suspectRows
+        lostRows = records.lostRows
         for cut in records.cuts { cuts[cut.slice] = cut.range }
         bandwidth = .paced(bytesPerSecond: bytesPerSecond)
     }

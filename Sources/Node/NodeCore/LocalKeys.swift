@@ -20,6 +20,9 @@ package enum LocalKeys {
     /// What the keys of drops begin with that a damaged file stands in the way of: at the next start
     /// it is taken out.
     package static let cutPrefix = Array("cut/".utf8)
+    /// What the keys begin with of ranges whose rows were lost with a table file that the store did not
+    /// open with: there until their slices are refused, and dropped to be rebuilt.
+    package static let lostRowsPrefix = Array("lost-rows/".utf8)
     /// What the keys of log entries begin with.
     package static let logPrefix = Array("log/".utf8)
     /// What the keys of logged batches begin with.
@@ -60,6 +63,14 @@ package enum LocalKeys {
             reader.isAtEnd
         else { return nil }
         return SliceID(TableID(table), Int(slice))
+    }
+
+    /// The key of a range whose rows were lost; it has no value.
+    package static func lostRows(_ range: KeyRange) -> [UInt8] { lostRowsPrefix + value(of: range) }
+
+    /// The range of a key of lost rows.
+    package static func lostRows(decoding key: [UInt8]) -> KeyRange {
+        range(decoding: Array(key.dropFirst(lostRowsPrefix.count)))
     }
 
     /// A range of rows as a value: the length of its lower bound and that bound, then the upper one, if

@@ -44,9 +44,34 @@ extension Upkeep {
         for slice in slices { suspect(slice) }
     }
 
+    /// A file with rows was lost before this start: its slices are as good as damaged, though what is
+    /// left of them reads like a sound one.
+    ///
+    /// - Returns: those slices.
+    func refuseLostRows() -> Set<SliceID> {
+        let lost = damage.lostRows.map(overlapping).reduce(into: Set()) { $0.formUnion($1) }
+            .filter { health.state(of: $0) == nil || health.state(of: $0) == .damaged }
+        for slice in lost.sorted() {
+            refuse(slice, nil)
+            lookAgain(slice)
+        }
+        return lost
+    }
+
+    /// What was lost with a file is forgotten once none of its slices waits for its drop.
+    private func forgetLostRows() {
+        let done = damage.lostRows.filter { range in
+            overlapping(range).allSatisfy { health.state(of: $0) != .damaged }
+        }
+        guard !done.isEmpty, view.state.slices != nil else { return }
+        damage.lostRows.removeAll(where: done.contains)
+        persist(done.map { LocalChange(key: LocalKeys.lostRows($0), value: nil) }) { _ in }
+    }
+
     /// A round passed: once all suspects are cleared up, rows are compacted again.
     func damageRound() {
         damage.keep(tables: Set(view.state.tables.values.flatMap(\.values).map(\.id)))
+        forgetLostRows()
         if let range = damage.suspectRows, view.state.slices != nil, damage.isQuiet, isSettled {
             damage.isLookingThrough = true
             // Rows that nobody asks for any more are compacted too.

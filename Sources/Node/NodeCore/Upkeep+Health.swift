@@ -19,7 +19,11 @@ extension Upkeep {
             for state in foundStates { restored.restore(key: state.key, value: state.value) }
             health = restored
             healthChanged(health)
-            for slice in health.slices(.purging) + health.slices(.damaged) { suspect(slice) }
+            let lost = refuseLostRows()
+            for slice in health.slices(.purging) + health.slices(.damaged)
+            where !lost.contains(slice) {
+                suspect(slice)
+            }
             suspectRows()
         }
         markLostDisk(view)

@@ -22,7 +22,10 @@ extension Upkeep {
             lookAgain(slice)
             return
         }
-        let alone = slices.first { others(of: $0).isEmpty && health.state(of: $0) == nil }
+        let alone = slices.first {
+            let state = health.state(of: $0)
+            return others(of: $0).isEmpty && (state == nil || state == .damaged)
+        }
         if let alone {
             tellOfLostCause(alone, slice)
             // The rest of such a slice can be read, and nothing brings back what is dropped.
@@ -57,7 +60,7 @@ extension Upkeep {
     }
 
     /// Refuses reads of a damaged slice, also after a restart.
-    private func refuse(_ slice: SliceID, _ range: KeyRange?) {
+    func refuse(_ slice: SliceID, _ range: KeyRange?) {
         damage.findings[slice] = .some(range)
         guard health.state(of: slice) == nil else { return }
         environment.log(

@@ -21,6 +21,8 @@ package struct UpkeepRecords: Sendable {
     package var lostLog = false
     /// The rows that a compaction could not read, if they are still to be looked through.
     package var suspectRows: KeyRange?
+    /// The ranges whose rows were lost with a table file.
+    package var lostRows: [KeyRange] = []
     /// The drops that a damaged file stood in the way of.
     package var cuts: [(slice: SliceID, range: KeyRange)] = []
     /// What is owed if hints were lost: every slice must be repaired.
@@ -44,6 +46,8 @@ package struct UpkeepRecords: Sendable {
         lostDisk = try store.readLocal(LocalKeys.lostDisk).map { LostDiskDuty(value: $0) }
         lostLog = try store.readLocal(LocalKeys.lostLog) != nil
         suspectRows = try store.readLocal(LocalKeys.suspectRows).map(LocalKeys.range(decoding:))
+        lostRows = try Self.values(LocalKeys.lostRowsPrefix, store)
+            .map { LocalKeys.lostRows(decoding: $0.key) }
         cuts = try Self.cuts(in: store)
         lostHints = try store.readLocal(LocalKeys.lostHints).map { LostHints(value: $0) }
     }

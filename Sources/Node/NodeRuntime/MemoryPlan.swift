@@ -2,13 +2,13 @@
 ///
 /// One number is given (`memory_mib`); each consumer gets its share unless its own field says more
 /// or less. The sum never exceeds the limit: what is left after the fixed parts is split in
-/// proportion.
+/// proportion, and what one of them cannot use goes to the others.
 package struct MemoryPlan: Equatable, Sendable {
     /// Who takes memory.
     package enum Consumer: String, Sendable, CaseIterable {
         /// Merged rows in front of RocksDB.
         case rowCache = "row_cache"
-        /// RocksDB's blocks.
+        /// RocksDB's blocks, those of indexes and filters among them.
         case blockCache = "block_cache"
         /// RocksDB's memtables.
         case memtables
@@ -39,6 +39,15 @@ package struct MemoryPlan: Equatable, Sendable {
             case .inference: 16
             }
         }
+
+        /// The most that the consumer can use, in MiB.
+        var mostMiB: Int {
+            switch self {
+            case .rowCache, .blockCache, .requests, .inference: 1 << 20
+            case .memtables: 64 << 10
+            case .writerQueue: 4 << 10
+            }
+        }
     }
 
     /// The whole limit, in MiB.
@@ -58,6 +67,22 @@ package struct MemoryPlan: Equatable, Sendable {
     ///   - limitMiB: the whole, in MiB.
     ///   - given: the parts that were said, in MiB.
     package init?(limitMiB: Int, given: [Consumer: Int]) {
+        var given = given
+        var parts = Self.split(limitMiB, given: given)
+        while let found = parts,
+            let full = Consumer.allCases.first(where: {
+                given[$0] == nil && found[$0, default: 0] > $0.mostMiB
+            })
+        {
+            given[full] = full.mostMiB
+            parts = Self.split(limitMiB, given: given)
+        }
+        guard let parts else { return nil }
+        self.limitMiB = limitMiB
+        self.parts = parts
+    }
+
+    private static func split(_ limitMiB: Int, given: [Consumer: Int]) -> [Consumer: Int]? {
         let open = Consumer.allCases.filter { given[$0] == nil }
         let rest = limitMiB - given.values.reduce(0, +)
         guard rest >= open.reduce(0, { $0 + $1.leastMiB }) else { return nil }
@@ -67,11 +92,11 @@ package struct MemoryPlan: Equatable, Sendable {
         for (place, consumer) in open.enumerated() {
             let later = open[(place + 1)...].reduce(0) { $0 + $1.leastMiB }
             let share = max(consumer.leastMiB, rest * consumer.percent / max(1, percent))
-            parts[consumer] = min(share, left - later)
-            left -= parts[consumer] ?? 0
+            let part = min(share, left - later)
+            parts[consumer] = part
+            left -= part
         }
-        self.limitMiB = limitMiB
-        self.parts = parts
+        return parts
     }
 
     /// The smallest plan with some parts.

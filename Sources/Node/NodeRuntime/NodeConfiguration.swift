@@ -147,8 +147,8 @@ package struct NodeConfiguration: Equatable, Sendable {
     private mutating func readMemory(_ reader: inout FieldReader) {
         reader.number("memory.limit_mib", &memoryMiB, 64...16_777_216)
         reader.numbers("memory.parts_mib", MemoryPlan.Consumer.allCases) { consumer, part in
-            guard (consumer.leastMiB...1_048_576).contains(part) else {
-                return "must be \(consumer.leastMiB) to 1048576"
+            guard (consumer.leastMiB...consumer.mostMiB).contains(part) else {
+                return "must be \(consumer.leastMiB) to \(consumer.mostMiB)"
             }
             memoryParts[consumer] = part
             return nil

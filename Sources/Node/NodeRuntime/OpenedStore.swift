@@ -19,7 +19,8 @@ struct OpenedStore: Sendable {
     /// What a node's disk says, which `open` opened; an empty one gets an id.
     ///
     /// Damaged hints are dropped, and the store opened anew: repair makes up for them (`LostHints`),
-    /// while the first compaction that met them would stop all writes.
+    /// while the first compaction that met them would stop all writes. Of rows that went with a table
+    /// file it is written down which slices must be rebuilt.
     init(
         _ store: RocksStore,
         _ cache: RowCache,
@@ -28,18 +29,26 @@ struct OpenedStore: Sendable {
     ) throws {
         var (store, cache) = (store, cache)
         var hints = HintBook(settings: HintSettings())
+        try Self.remember(lostIn: store, logger)
+        var damage: String?
         do throws(StorageError) {
             hints = try UpkeepRecords.hints(in: store)
+            if store.lostFiles.contains(.hints) { damage = "a file of them is lost" }
         } catch {
             guard let fault = error.asDamage?.fault else { throw error }
+            damage = fault.message
+        }
+        if let damage {
             logger.error(
                 """
-                the hints on this disk are damaged and dropped (\(fault.message)): all slices are \
+                the hints on this disk are damaged and dropped (\(damage)): all slices are \
                 repaired to make up for them; only a write at ANY that no replica has is lost
                 """
             )
             (store, cache) = try Self.dropHints(store, configuration, logger)
+            hints = HintBook(settings: HintSettings())
         }
+        try store.forgetLostFiles()
         self.store = store
         self.cache = cache
         node = try Self.identity(store)
@@ -94,6 +103,22 @@ struct OpenedStore: Sendable {
         } catch {
             logger.critical("what is damaged could not be written down: \(error)")
         }
+    }
+
+    /// Writes down which rows went with table files that the store did not open with.
+    private static func remember(lostIn store: RocksStore, _ logger: Logger) throws(StorageError) {
+        var writes = StoreWrites()
+        for case .rows(let range) in store.lostFiles {
+            writes.putLocal([], for: LocalKeys.lostRows(range))
+        }
+        guard !writes.localPuts.isEmpty else { return }
+        try store.commit(writes)
+        logger.error(
+            """
+            \(writes.localPuts.count) table files on this disk could not be opened and are taken out: \
+            the slices that they held rows of are refused, dropped and rebuilt from their replicas
+            """
+        )
     }
 
     private static func options(_ configuration: NodeConfiguration) -> RocksOptions {

@@ -1,7 +1,7 @@
 internal import CRocksDB
 internal import Storage
 
-/// One table file of the rows.
+/// One table file, of the rows where nothing else is said.
 struct LiveFile: Equatable {
     /// Its name in the folder of the store, with a slash before it.
     let name: String
@@ -31,13 +31,13 @@ struct LiveFile: Equatable {
         other.contains(keys.lowerBound.bytes) && other.contains(keys.upperBound.bytes)
     }
 
-    /// The files of the rows; those of level 0 newest first, as RocksDB lists them.
-    static func all(in database: RocksDatabase) -> [LiveFile] {
+    /// The files of a column family; those of level 0 newest first, as RocksDB lists them.
+    static func all(in database: RocksDatabase, family: String = "rows") -> [LiveFile] {
         guard let list = rocksdb_livefiles(database.handle) else { return [] }
         defer { rocksdb_livefiles_destroy(list) }
         var files: [LiveFile] = []
         for index in 0..<rocksdb_livefiles_count(list) {
-            guard String(cString: rocksdb_livefiles_column_family_name(list, index)) == "rows"
+            guard String(cString: rocksdb_livefiles_column_family_name(list, index)) == family
             else { continue }
             var count = 0
             let smallest = rocksdb_livefiles_smallestkey(list, index, &count)

@@ -15,6 +15,10 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
     ///
     /// Some of what it held is lost. nil: nothing is, but for an end that a loss of power tore.
     package let logDamage: String?
+    /// What lay in table files that had to be taken out for the store to open.
+    ///
+    /// With them went what they hid in older files: nothing of their ranges is to be read any more.
+    package let lostFiles: [LostFile]
     private let environment: StoreEnvironment
     private let batch: OpaquePointer
     private var isClosed = false
@@ -35,55 +39,21 @@ package final class RocksBackend: StoreBackend, @unchecked Sendable {
         try options.validate()
         if environment.environment == nil { try Self.makeFolder(options.path) }
         self.environment = environment
-        (database, logDamage) = try Self.open(options, merging, environment)
+        var opener = StoreOpener(options: options, merging: merging, environment: environment)
+        database = try opener.open()
+        logDamage = opener.logDamage
+        lostFiles = opener.lostFiles
         batch = rocksdb_writebatch_create()
     }
 
-    /// Opens the database with all of its log, or else without what cannot be read of it.
-    ///
-    /// By itself RocksDB passes over that without a word, and forgets it. So a marker says it until
-    /// ``forgetLogDamage()``.
-    private static func open(
-        _ options: RocksOptions,
-        _ merging: RowMerging,
-        _ environment: StoreEnvironment
-    ) throws(StorageError) -> (RocksDatabase, logDamage: String?) {
-        func database(_ recovery: LogRecovery) throws(StorageError) -> RocksDatabase {
-            try RocksDatabase(
-                options: options,
-                merging: merging,
-                environment: environment.environment,
-                recovery: recovery
-            )
-        }
-        let marker = marker(options, environment)
-        let known = marker?.read()
-        do throws(StorageError) {
-            return (try database(.whole), known)
-        } catch {
-            guard let fault = error.asDamage?.fault else { throw error }
-            let damage = known ?? fault.message
-            try marker?.write(damage)
-            do throws(StorageError) {
-                return (try database(.withoutDamage), damage)
-            } catch let second {
-                // Something else is damaged.
-                if known == nil { try marker?.remove() }
-                throw second
-            }
-        }
-    }
-
-    private static func marker(
-        _ options: RocksOptions,
-        _ environment: StoreEnvironment
-    ) -> LogDamageMarker? {
-        environment.environment == nil ? LogDamageMarker(store: options.path) : nil
-    }
-
     /// What damage to the log means is written down: the next start need not hear of it.
-    package func forgetLogDamage() throws(StorageError) {
-        if environment.environment == nil { try LogDamageMarker(store: database.path).remove() }
+    package func forgetLogDamage() throws(StorageError) { try forget(StoreMarker.logDamage) }
+
+    /// What lost files mean is written down: the next start need not hear of it.
+    package func forgetLostFiles() throws(StorageError) { try forget(StoreMarker.lostFiles) }
+
+    private func forget(_ marker: String) throws(StorageError) {
+        try environment.markers(database.path)?.remove(marker)
     }
 
     deinit {

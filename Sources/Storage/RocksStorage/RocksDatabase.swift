@@ -36,19 +36,19 @@ final class RocksDatabase: @unchecked Sendable {
     ///   - options: where and how.
     ///   - merging: how pieces of a row become one.
     ///   - environment: the disk; nil: the real one.
-    ///   - recovery: how much of the log there must be.
+    ///   - opening: what for, and how much of it there must be.
     /// - Throws: what the disk says.
     init(
         options: RocksOptions,
         merging: RowMerging,
         environment: OpaquePointer?,
-        recovery: LogRecovery
+        opening: RocksOpening
     ) throws(StorageError) {
         let settings = RocksSettings(
             options: options,
             merging: merging,
             environment: environment,
-            recovery: recovery
+            opening: opening
         )
         path = options.path
         databaseOptions = settings.database
@@ -72,15 +72,31 @@ final class RocksDatabase: @unchecked Sendable {
         ]
         var opened = [OpaquePointer?](repeating: nil, count: names.count)
         var message: UnsafeMutablePointer<CChar>?
-        let handle = rocksdb_open_column_families(
-            databaseOptions,
-            path,
-            Int32(names.count),
-            namePointers,
-            familyOptions,
-            &opened,
-            &message
-        )
+        let count = Int32(names.count)
+        let handle =
+            switch opening {
+            case .whole, .withoutLogDamage:
+                rocksdb_open_column_families(
+                    databaseOptions,
+                    path,
+                    count,
+                    namePointers,
+                    familyOptions,
+                    &opened,
+                    &message
+                )
+            case .listing:
+                rocksdb_open_for_read_only_column_families(
+                    databaseOptions,
+                    path,
+                    count,
+                    namePointers,
+                    familyOptions,
+                    &opened,
+                    0,
+                    &message
+                )
+            }
         guard let handle, message == nil else {
             let text = Self.takeText(&message) ?? "no reason given"
             settings.destroy()

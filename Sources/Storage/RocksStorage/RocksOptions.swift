@@ -20,7 +20,8 @@ package struct RocksOptions: Equatable, Sendable {
 
     /// The folder of the store; made if missing, used by one process at a time.
     package var path: String
-    /// Bytes of decompressed blocks kept in memory: 1 MiB to 1 TiB.
+    /// Bytes of decompressed blocks kept in memory, those of indexes and filters among them: 1 MiB to
+    /// 1 TiB.
     package var blockCacheBytes = 256 << 20
     /// Bytes of RocksDB's row cache: 0 (none) or 64 KiB to 1 TiB.
     package var rowCacheBytes = 128 << 20
@@ -45,7 +46,7 @@ package struct RocksOptions: Equatable, Sendable {
     ///
     /// A single larger batch is a commit of its own.
     package var commitGroupBytesMax = 1 << 20
-    /// Table files held open: 64 to 1,000,000, or -1 for all; bounds the memory of their indexes.
+    /// Table files held open: 64 to 1,000,000, or -1 for all.
     package var maxOpenFiles = 1_024
     /// Threads that flush and compact, compactions at low CPU priority: 2 to 64.
     package var backgroundJobs = 2

@@ -1,12 +1,15 @@
 internal import CRocksDB
 
-/// How much of the write-ahead log there must be for the database to open.
-enum LogRecovery {
-    /// All of it: RocksDB passes over what a loss of power leaves (a record that is said to go on
-    /// behind the end of its file, a block that ends in zeros) and nothing else.
+/// What a database is opened for, and how much of it there must be.
+enum RocksOpening {
+    /// For use, with all table files and all of the log: RocksDB passes over what a loss of power leaves
+    /// (a record that is said to go on behind the end of its file, a block that ends in zeros) and
+    /// nothing else.
     case whole
-    /// What can be read of it.
-    case withoutDamage
+    /// For use, with what can be read of the log.
+    case withoutLogDamage
+    /// To see which files there are, whether or not they can be opened; nothing is written.
+    case listing
 }
 
 /// RocksDB's own option objects, made from ours.
@@ -22,7 +25,7 @@ struct RocksSettings {
         options: RocksOptions,
         merging: RowMerging,
         environment: OpaquePointer?,
-        recovery: LogRecovery
+        opening: RocksOpening
     ) {
         database = rocksdb_options_create()
         rows = rocksdb_options_create()
@@ -31,7 +34,7 @@ struct RocksSettings {
         blockCache = rocksdb_cache_create_lru(options.blockCacheBytes)
         rowCache = options.rowCacheBytes > 0 ? rocksdb_cache_create_lru(options.rowCacheBytes) : nil
         setDatabase(options, environment)
-        setRecovery(recovery)
+        setOpening(opening)
         setRows(options, merging)
         setFamily(local, options, bloomBits: 0)
         rocksdb_options_set_compression(local, Int32(rocksdb_no_compression))
@@ -54,7 +57,6 @@ struct RocksSettings {
     private func setDatabase(_ options: RocksOptions, _ environment: OpaquePointer?) {
         rocksdb_options_set_create_if_missing(database, 1)
         rocksdb_options_set_create_missing_column_families(database, 1)
-        rocksdb_options_set_paranoid_checks(database, 1)
         rocksdb_options_set_max_open_files(database, Int32(options.maxOpenFiles))
         rocksdb_options_set_max_total_wal_size(database, UInt64(options.totalWALBytesMax))
         rocksdb_options_set_db_write_buffer_size(database, options.memtableBytes)
@@ -73,19 +75,15 @@ struct RocksSettings {
         }
     }
 
-    private func setRecovery(_ recovery: LogRecovery) {
-        switch recovery {
-        case .whole:
-            rocksdb_options_set_wal_recovery_mode(
-                database,
-                Int32(rocksdb_tolerate_corrupted_tail_records_recovery)
-            )
-        case .withoutDamage:
-            rocksdb_options_set_wal_recovery_mode(
-                database,
-                Int32(rocksdb_skip_any_corrupted_records_recovery)
-            )
-        }
+    private func setOpening(_ opening: RocksOpening) {
+        let (isStrict, recovery) =
+            switch opening {
+            case .whole: (true, rocksdb_tolerate_corrupted_tail_records_recovery)
+            case .withoutLogDamage: (true, rocksdb_skip_any_corrupted_records_recovery)
+            case .listing: (false, rocksdb_skip_any_corrupted_records_recovery)
+            }
+        rocksdb_options_set_paranoid_checks(database, isStrict ? 1 : 0)
+        rocksdb_options_set_wal_recovery_mode(database, Int32(recovery))
     }
 
     private func setRows(_ options: RocksOptions, _ merging: RowMerging) {
@@ -107,6 +105,8 @@ struct RocksSettings {
         rocksdb_options_set_disable_auto_compactions(family, options.compactsByItself ? 0 : 1)
         let table = rocksdb_block_based_options_create()
         rocksdb_block_based_options_set_block_cache(table, blockCache)
+        // Else every open file would hold them beside the cache, unbounded.
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
         rocksdb_block_based_options_set_format_version(table, 5)
         if bloomBits > 0 {
             rocksdb_block_based_options_set_filter_policy(

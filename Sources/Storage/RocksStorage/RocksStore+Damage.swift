@@ -1,5 +1,4 @@
 internal import CRocksDB
-internal import CRocksFiles
 package import Storage
 
 /// What damage asks for: compactions that wait, and work on a store that is closed.
@@ -103,16 +102,7 @@ extension RocksStore {
     ) throws(StorageError) -> Int {
         var count = 0
         while let file = try unreadableFile(inside: range, options, merging, environment) {
-            let handle = environment.environment.map { UnsafeRawPointer($0) }
-            guard rocks_files_remove(options.path, file.number, handle) == 0 else {
-                throw .corruption(
-                    StorageError.Fault(
-                        operation: "take out the damaged file \(file.name)",
-                        path: options.path,
-                        message: "RocksDB refuses it, see above"
-                    )
-                )
-            }
+            try StoreOpener.remove(file: file.number, options, environment)
             count += 1
         }
         return count

@@ -91,6 +91,12 @@ package final class RocksStore: @unchecked Sendable {
     /// ``RocksBackend/logDamage``.
     package var logDamage: String? { backend.logDamage }
 
+    /// What lay in table files that had to be taken out, see ``RocksBackend/lostFiles``.
+    package var lostFiles: [LostFile] { backend.lostFiles }
+
+    /// What lost files mean is written down: the next start need not hear of it.
+    package func forgetLostFiles() throws(StorageError) { try backend.forgetLostFiles() }
+
     /// What damage to the log means is written down: the next start need not hear of it.
     package func forgetLogDamage() throws(StorageError) { try backend.forgetLogDamage() }
 

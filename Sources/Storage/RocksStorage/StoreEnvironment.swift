@@ -13,22 +13,29 @@ package struct StoreEnvironment {
     /// What frees `environment`; the store keeps it alive.
     let owner: AnyObject?
     let acknowledgement: Acknowledgement
+    /// What keeps the markers of the store in a folder; nil: there are none.
+    let markers: (_ path: String) -> (any StoreMarkers)?
 
     /// The machine's own file system.
     package static var realDisk: StoreEnvironment {
-        StoreEnvironment(environment: nil, owner: nil, acknowledgement: .afterSync)
+        StoreEnvironment(environment: nil, owner: nil, acknowledgement: .afterSync) {
+            MarkerFiles(store: $0)
+        }
     }
 
-    /// A simulated file system, given as a `rocksdb_env_t` that lives as long as `owner`.
+    /// A simulated file system, given as a `rocksdb_env_t` that lives as long as `owner`, and the
+    /// markers of the one store on it, if it has any.
     package static func simulatedDisk(
         _ environment: OpaquePointer,
         owner: AnyObject,
-        acknowledgement: Acknowledgement = .afterSync
+        acknowledgement: Acknowledgement = .afterSync,
+        markers: (any StoreMarkers)? = nil
     ) -> StoreEnvironment {
         StoreEnvironment(
             environment: environment,
             owner: owner,
-            acknowledgement: acknowledgement
+            acknowledgement: acknowledgement,
+            markers: { _ in markers }
         )
     }
 }

@@ -123,6 +123,44 @@ struct UpkeepHealthTests {
         #expect(states(logic) == [SliceHealth.State?](repeating: nil, count: Self.sliceCount))
     }
 
+    @Test(arguments: [1, 2])
+    func `slices that lost rows with a file are refused, though what is left reads like sound ones`(
+        factor: Int
+    ) throws {
+        let loop = FakeLoop()
+        try fill(loop.store)
+        let tokens = FakeNode.tokens(2).lowerBound...FakeNode.tokens(3).upperBound
+        let range = RowKey.sliceRange(table: Self.table.id, tokens: tokens)
+        var lost = StoreWrites()
+        lost.putLocal([], for: LocalKeys.lostRows(range))
+        try loop.store.write([lost], synced: true)
+        // The other replica, if there is one, is down.
+        for _ in 0..<2 {
+            let logic = try start(loop, factor: factor)
+            for _ in 0..<5 {
+                loop.advance(.seconds(30))
+                loop.runPools()
+            }
+            let states = states(logic)
+            #expect(states[2] == .damaged)
+            #expect(states[3] == (factor == 2 ? .damaged : nil), "one replica: the other node's")
+            #expect(states.count { $0 != nil } == factor)
+            #expect(try UpkeepRecords(reading: loop.store).lostRows == [range])
+            logic.stop()
+        }
+        // Once they were dropped nothing is owed any more.
+        var dropped = StoreWrites()
+        for number in 2...3 {
+            dropped.apply(SliceHealth.change(to: .rebuilding, slice(number)))
+        }
+        try loop.store.write([dropped], synced: true)
+        let logic = try start(loop, factor: factor)
+        loop.advance(.seconds(3))
+        loop.runPools()
+        #expect(states(logic)[2] == .rebuilding)
+        #expect(try UpkeepRecords(reading: loop.store).lostRows == [])
+    }
+
     @Test func `a row that cannot be decoded is damage`() throws {
         let loop = FakeLoop()
         try fill(loop.store)

@@ -39,14 +39,34 @@ struct MemoryPlanTests {
         #expect(checked > 500)
     }
 
+    @Test func `what one part cannot use goes to the others`() throws {
+        let plan = try #require(MemoryPlan(limitMiB: 400 << 10, given: [:]))
+        #expect(plan.mebibytes(.writerQueue) == 4 << 10)
+        // A tenth and a twentieth, and their shares of what the queue leaves.
+        #expect(plan.mebibytes(.memtables) > 40 << 10)
+        #expect(plan.mebibytes(.requests) > 20 << 10)
+        #expect(((400 << 10) - 6...400 << 10).contains(sum(plan)))
+        let large = try #require(MemoryPlan(limitMiB: 2 << 20, given: [:]))
+        #expect(large.mebibytes(.memtables) == 64 << 10)
+        #expect(((2 << 20) - 6...2 << 20).contains(sum(large)))
+        let largest = try #require(MemoryPlan(limitMiB: 1 << 24, given: [:]))
+        #expect(sum(largest) < 1 << 24)
+        for consumer in MemoryPlan.Consumer.allCases {
+            #expect(largest.mebibytes(consumer) <= 1 << 20)
+        }
+    }
+
     @Test func `parts over the limit are told of with the least that they need`() {
-        let yaml = "memory: {limit_mib: 100, parts_mib: {row_cache: 90, disk: 3, memtables: 2}}"
+        let yaml = """
+            memory: {limit_mib: 100, parts_mib: {row_cache: 90, disk: 3, memtables: 2, writer_queue: 4097}}
+            """
         #expect {
             try NodeConfiguration(yaml: yaml)
         } throws: { error in
             let text = "\(error)"
             return text.contains("at least 122") && text.contains("parts_mib.disk is not a field")
-                && text.contains("memtables is 2; it must be 4")
+                && text.contains("memtables is 2; it must be 4 to 65536")
+                && text.contains("writer_queue is 4097; it must be 4 to 4096")
         }
     }
 }

@@ -22,12 +22,14 @@ final class SimulatedDisk: @unchecked Sendable {
 
     /// The disk as a store takes it.
     func environment(
-        acknowledgement: StoreEnvironment.Acknowledgement = .afterSync
+        acknowledgement: StoreEnvironment.Acknowledgement = .afterSync,
+        markers: MarkersInMemory? = nil
     ) -> StoreEnvironment {
         .simulatedDisk(
             OpaquePointer(simulated_disk_environment(disk)),
             owner: self,
-            acknowledgement: acknowledgement
+            acknowledgement: acknowledgement,
+            markers: markers
         )
     }
 
