@@ -15,11 +15,10 @@ import pytest
 BUILD = Path(os.environ.get("MARTLET_BUILD", ".build/release"))
 
 SCENARIOS = [
-    "calm", "crash-recover", "partitions", "clock-trouble", "disk-faults", "slow-node", "overload",
-    "schema-changes", "sweeping", "everything",
+    "calm", "crash-recover", "partitions", "clock-trouble", "disk-faults", "damage", "slow-node",
+    "overload", "schema-changes", "sweeping", "everything",
 ]  # fmt: skip
 
-# Seeds that once broke a promise, or nearly: they stay.
 FIXED_SEEDS = 60
 FRESH_SECONDS = 20
 
@@ -75,6 +74,14 @@ def test_fixed_seeds(scenario: str, store: str):
     count = FIXED_SEEDS if store == "model" else FIXED_SEEDS // 6
     said = simulate("soak", "--seeds", f"1..{count}", "--scenario", scenario, "--store", store)
     assert said.startswith(f"{count} seeds in ") and said.endswith("; 0 failed\n")
+
+
+@pytest.mark.parametrize(
+    ("seed", "scenario", "store"),
+    [(19, "disk-faults", "rocks"), (20000386, "everything", "rocks"), (13000000614, "everything", "model")],
+)
+def test_seeds_that_once_broke_a_promise(seed: int, scenario: str, store: str):
+    simulate("run", "--seed", seed, "--scenario", scenario, "--store", store)
 
 
 @pytest.mark.parametrize("store", ["model", "rocks"])

@@ -158,14 +158,14 @@ extension Upkeep {
         switch finding {
         case .damaged(let range):
             damage.refusals[slice] = nil
-            giveUp(slice, range)
+            damageMet(lookingThrough: slice, range)
         case .refused(let range):
             let count = damage.refusals[slice, default: 0] + 1
             damage.refusals[slice] = count < Self.refusalsMax ? count : nil
             if count < Self.refusalsMax {
                 lookAgain(slice)
             } else {
-                giveUp(slice, range)
+                damageMet(lookingThrough: slice, range)
             }
         case .sound:
             damage.refusals[slice] = nil
@@ -177,6 +177,32 @@ extension Upkeep {
             }
         case nil: if health.state(of: slice) != nil { lookAgain(slice) }
         }
+    }
+
+    /// A damaged file was met while a slice was looked through.
+    ///
+    /// A scan begins in every file that reaches behind its first key, so that it may have met one that
+    /// holds nothing of the slice. That one goes with those that it does hold rows of.
+    private func damageMet(lookingThrough slice: SliceID, _ range: KeyRange?) {
+        guard let range, !range.overlaps(keys(of: slice)) else {
+            giveUp(slice, range)
+            return
+        }
+        if !giveUpOwners(of: range), damage.suspectRows == nil {
+            damage.suspectRows = range
+            let value = LocalKeys.value(of: range)
+            persist([LocalChange(key: LocalKeys.suspectRows, value: value)]) { _ in }
+        }
+        if health.state(of: slice) != nil { lookAgain(slice) }
+    }
+
+    /// Gives up the slices that a damaged file holds rows of, unless they are already.
+    ///
+    /// - Returns: whether there are any.
+    private func giveUpOwners(of range: KeyRange) -> Bool {
+        let owners = overlapping(range)
+        if let owner = owners.filter({ health.state(of: $0) == nil }).min() { giveUp(owner, range) }
+        return !owners.isEmpty
     }
 
     /// What a compaction could not read was looked through once all its slices are sound.
@@ -200,14 +226,9 @@ extension Upkeep {
             }
         case .damaged(let range), .refused(let range):
             let range = range ?? damage.suspectRows ?? .all
-            let slices = overlapping(range)
-            if let slice = slices.filter({ health.state(of: $0) == nil }).min() {
-                // What shares a file with rows that nobody asks for any more goes with them.
-                giveUp(slice, range)
-            } else if slices.isEmpty {
-                dropUnasked(range)
-            }
-        // Else what is being rebuilt comes first.
+            // What shares a file with rows that nobody asks for any more goes with them; what is being
+            // rebuilt comes first.
+            if !giveUpOwners(of: range) { dropUnasked(range) }
         case nil: break
         }
     }

@@ -141,9 +141,6 @@ extension Upkeep {
         persist([LocalChange(key: LocalKeys.lostLog, value: nil)]) { _ in }
     }
 
-    /// The most changes of one write: a part of what the writer's queue takes.
-    private static let changesMax = 4096
-
     /// Makes changes of the node's own keys last, however many they are, one call behind the other:
     /// what is written late must not come over what is newer.
     ///
@@ -155,7 +152,7 @@ extension Upkeep {
 
     private func persistNext() {
         guard let (changes, completion) = persisting.first else { return }
-        let part = changes.prefix(Self.changesMax)
+        let part = changes.prefix(settings.changesMax)
         var writes = StoreWrites()
         for change in part { writes.apply(change) }
         replica.submit(writes) { [weak self] result in

@@ -99,7 +99,8 @@ extension Upkeep {
             of: ledger.dirtySlices.flatMap { ledger.dirtyMarks(of: $0) },
             tables: replicatedTables,
             from: node,
-            alive: view.alive
+            alive: view.alive,
+            marksMax: settings.repair.marksMax
         )
         for message in messages {
             environment.request(

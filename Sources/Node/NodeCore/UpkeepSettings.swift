@@ -11,6 +11,8 @@ package struct UpkeepSettings: Sendable {
     package var repair = RepairSettings()
     /// How often repair, sweeping and the batch log look for work.
     package var interval = Duration.seconds(1)
+    /// The most changes of the node's own keys in one write: a part of what the writer's queue takes.
+    package var changesMax = 4096
     /// Whether tombstones and expired cells are swept.
     package var sweeps = true
     /// The longest that one request of a repair waits.

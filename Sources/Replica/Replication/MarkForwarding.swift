@@ -4,9 +4,6 @@ package import TokenPlacement
 
 /// Dirty marks on their way to the node that repairs their slices.
 package struct MarkForwarding: Hashable, Sendable {
-    /// The most marks of one message.
-    package static let marksMax = 1000
-
     /// The first living replica of all the slices.
     package let keeper: NodeID
     /// What it is told.
@@ -23,12 +20,14 @@ package struct MarkForwarding: Hashable, Sendable {
     ///   - tables: the tables; marks of others are passed over.
     ///   - node: the node.
     ///   - alive: the nodes that can be told.
+    ///   - marksMax: the most marks of one message.
     /// - Returns: those of each keeper together, sorted by keeper; the marks in the order given.
     package static func messages(
         of marks: [DirtyMark],
         tables: [TableID: ReplicatedTable],
         from node: NodeID,
-        alive: Set<NodeID>
+        alive: Set<NodeID>,
+        marksMax: Int
     ) -> [MarkForwarding] {
         var messages: [MarkForwarding] = []
         var open: [NodeID: Int] = [:]

@@ -29,9 +29,6 @@ package struct RepairLedger: Sendable {
         var write: Write
     }
 
-    /// The most marks that are written anew in one round.
-    private static let settledMax = 1000
-
     private let settings: RepairSettings
     private var repairs: [SliceID: Repair] = [:]
     private var marks: [SliceID: [NodeID: Mark]] = [:]
@@ -105,7 +102,7 @@ package struct RepairLedger: Sendable {
             }
         }
         found.sort { ($0.slice, $0.target) < ($1.slice, $1.target) }
-        return found.prefix(Self.settledMax).compactMap { slice, target in
+        return found.prefix(settings.marksMax).compactMap { slice, target in
             guard let known = marks[slice]?[target] else { return nil }
             let mark = DirtyMark(
                 table: slice.table,

@@ -21,6 +21,8 @@ package struct RepairSettings: Hashable, Sendable {
     package var writeRowsMax = 256
     /// The bytes behind which no more rows are written back at once.
     package var writeBytesMax = 256 << 10
+    /// The most dirty marks that are told in one message, or written anew at once.
+    package var marksMax = 1000
     /// How often every slice is swept; 0: never.
     package var sweepIntervalSeconds: Int64 = 86_400
     /// The pause before a slice is swept again whose sweep failed.

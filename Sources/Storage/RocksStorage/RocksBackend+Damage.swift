@@ -16,6 +16,36 @@ extension RocksBackend {
         return LiveFile.all(in: database).first { fault.message.contains($0.name) }?.range
     }
 
+    /// The table files that hold rows of a range, by name, with the ranges of all their rows.
+    package func files(overlapping range: KeyRange) -> [(name: String, range: KeyRange)] {
+        LiveFile.all(in: database).filter { $0.range.overlaps(range) }.map { ($0.name, $0.range) }
+    }
+
+    /// Forgets the blocks of table files that are in memory, so that reads go to the disk.
+    package func forgetBlocks(capacity: Int) {
+        rocksdb_cache_set_capacity(database.blockCache, 0)
+        rocksdb_cache_set_capacity(database.blockCache, capacity)
+    }
+
+    /// Writes the memtables to table files and waits for it.
+    ///
+    /// - Throws: what RocksDB says.
+    package func flush() throws(StorageError) {
+        let flushOptions = rocksdb_flushoptions_create()
+        defer { rocksdb_flushoptions_destroy(flushOptions) }
+        rocksdb_flushoptions_set_wait(flushOptions, 1)
+        for family in [database.rows, database.local, database.hints] {
+            try database.call("flush memtables") {
+                rocksdb_flush_cf(database.handle, flushOptions, family, $0)
+            }
+        }
+    }
+
+    /// Compacts all rows and waits for it; if it meets damage, no more writes are taken.
+    package func compact() {
+        rocksdb_compact_range_cf(database.handle, database.rows, nil, 0, nil, 0)
+    }
+
     /// Removes table files that hold nothing but rows of a range; says whether there were any.
     ///
     /// Rows of the range that such a file hid in older files come back, so the caller must delete

@@ -1,4 +1,5 @@
 internal import CRocksFiles
+internal import Foundation
 internal import Storage
 
 /// Opens a database, if need be without what cannot be read of it, and says what that is.
@@ -107,21 +108,19 @@ struct StoreOpener {
 
     /// Takes a table file out of a database that is closed.
     ///
-    /// - Throws: ``StorageError/corruption(_:)`` if RocksDB refuses it.
+    /// - Throws: why it stays.
     static func remove(
         file number: UInt64,
         _ options: RocksOptions,
         _ environment: StoreEnvironment
     ) throws(StorageError) {
         let handle = environment.environment.map { UnsafeRawPointer($0) }
-        guard rocks_files_remove(options.path, number, handle) == 0 else {
-            throw .corruption(
-                StorageError.Fault(
-                    operation: "take out the damaged table file \(number)",
-                    path: options.path,
-                    message: "RocksDB refuses it, see above"
-                )
-            )
-        }
+        guard let reason = rocks_files_remove(options.path, number, handle) else { return }
+        defer { free(reason) }
+        throw .fromRocks(
+            String(cString: reason),
+            operation: "take out the damaged table file \(number)",
+            path: options.path
+        )
     }
 }

@@ -109,14 +109,7 @@ extension RocksStore {
     package func flush() throws(StorageError) {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        let flushOptions = rocksdb_flushoptions_create()
-        defer { rocksdb_flushoptions_destroy(flushOptions) }
-        rocksdb_flushoptions_set_wait(flushOptions, 1)
-        for family in [database.rows, database.local, database.hints] {
-            try database.call("flush memtables") {
-                rocksdb_flush_cf(database.handle, flushOptions, family, $0)
-            }
-        }
+        try backend.flush()
     }
 
     /// Compacts all rows and waits for it; purges nothing but what RocksDB itself overwrote.
@@ -125,7 +118,7 @@ extension RocksStore {
     package func compact() throws(StorageError) {
         guard gate.enter() else { throw .closed(path: options.path) }
         defer { gate.leave() }
-        rocksdb_compact_range_cf(database.handle, database.rows, nil, 0, nil, 0)
+        backend.compact()
     }
 
     private func number(_ name: String, _ family: OpaquePointer? = nil) -> UInt64 {

@@ -612,6 +612,14 @@ uint64_t simulated_disk_fail_reads(simulated_disk *disk, const char *suffix, uin
     return count;
 }
 
+uint64_t simulated_disk_file_size(simulated_disk *disk, const char *suffix) {
+    Guard guard(disk->disk->mutex);
+    for (auto &entry : disk->disk->names) {
+        if (has_suffix(entry.first, suffix)) return entry.second->bytes.size();
+    }
+    return 0;
+}
+
 uint64_t simulated_disk_sync_count(simulated_disk *disk) {
     Guard guard(disk->disk->mutex);
     return disk->disk->syncs;

@@ -178,6 +178,9 @@ package struct NodeProgram: SubjectProgram {
         settings.upkeep.repair.pause = .milliseconds(20)
         settings.upkeep.repair.pageRowsMax = 8
         settings.upkeep.repair.writeRowsMax = 4
+        // What fits into the tiniest queue.
+        settings.upkeep.repair.marksMax = 32
+        settings.upkeep.changesMax = 32
         settings.upkeep.interval = tuning.upkeepInterval
         settings.upkeep.requestTimeout = .seconds(5)
         settings.upkeep.digestTimeout = .seconds(20)
@@ -254,6 +257,7 @@ final class NodeSubject: Subject {
 
     init(_ context: SubjectContext, _ settings: NodeSettings) throws {
         let life = context.life
+        let holder = LifeHolder(life)
         let logic = try NodeLogic(
             node: life.id,
             incarnation: Incarnation(
@@ -265,7 +269,7 @@ final class NodeSubject: Subject {
             settings: settings,
             scorer: { _ in SimulatedScorer() },
             models: { _ in NoModels() },
-            hooks: NodeLogic.Hooks()
+            hooks: NodeLogic.Hooks(compactionChanged: { holder.life?.mayCompact = $0 })
         )
         self.logic = logic
         let parts = logic.loops.map(\.beforeRunning)
@@ -295,6 +299,15 @@ final class NodeSubject: Subject {
     func port(loop: Int) -> any ClientPort { ports[loop] }
 
     var unrest: String? { logic?.upkeep.beforeRunning.unrest }
+}
+
+/// A life, for what is told to the surroundings of its program.
+///
+/// `@unchecked Sendable`: all of a run is one thread.
+private final class LifeHolder: @unchecked Sendable {
+    private(set) weak var life: NodeLife?
+
+    init(_ life: NodeLife) { self.life = life }
 }
 
 /// Models are not sent around in the simulator.

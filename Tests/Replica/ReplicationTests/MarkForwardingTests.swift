@@ -23,7 +23,8 @@ struct MarkForwardingTests {
             of: marks,
             tables: [testTable: table],
             from: node(number),
-            alive: alive ?? all
+            alive: alive ?? all,
+            marksMax: 1000
         )
     }
 

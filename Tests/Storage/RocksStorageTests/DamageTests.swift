@@ -324,6 +324,25 @@ import Testing
         store.close()
     }
 
+    @Test func `a file that the disk does not give at all is taken out too`() throws {
+        let disk = try SimulatedDisk()
+        let environment = disk.environment(markers: MarkersInMemory())
+        var options = RocksOptions.small()
+        options.compactsByItself = false
+        func open() throws -> RocksStore {
+            try RocksStore(options: options, merging: NumberSet.merging, environment: environment)
+        }
+        var store = try open()
+        try store.commit(rows(0..<100))
+        try store.flush()
+        store.close()
+        #expect(disk.failReads(ofFilesEndingWith: ".sst", before: 1 << 20) == 1)
+        store = try open()
+        #expect(store.lostFiles == [.rows(KeyRange(lower: key(0), upper: key(99) + [0]))])
+        #expect(try store.scan(.all, rowsMax: .max, bytesMax: .max).entries.isEmpty)
+        store.close()
+    }
+
     @Test func `a file of hints that the store does not open with is taken out too`() throws {
         let (folder, options) = try storeOfFiles()
         defer { withExtendedLifetime(folder) {} }

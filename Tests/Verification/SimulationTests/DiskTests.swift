@@ -26,17 +26,12 @@ struct DiskTests {
         #expect(throws: StorageError.self) { try store.write([writes], synced: true) }
     }
 
-    @Test func `only the model store can be damaged`() {
-        #expect(disk(isModel: true).canBeDamaged)
-        #expect(!disk(isModel: false).canBeDamaged)
-    }
-
     @Test(arguments: [true, false])
     func `what is damaged cannot be read until it is dropped`(isUnreadable: Bool) throws {
         let disk = disk(isModel: true)
         let store = try disk.open()
         let damaged = KeyRange(lower: [2], upper: [4])
-        disk.inject(.damaged(damaged, isUnreadable: isUnreadable))
+        #expect(disk.damage(damaged, isUnreadable: isUnreadable))
         disk.clearFaults()
         #expect(disk.isDamaged(in: KeyRange(lower: [3], upper: [9])))
         #expect(!disk.isDamaged(in: KeyRange(lower: [4], upper: nil)))
@@ -48,5 +43,26 @@ struct DiskTests {
         }
         #expect(try store.deleteRows(in: damaged, from: nil, bytesMax: 100) == nil)
         #expect(!disk.isDamaged(in: .all))
+    }
+
+    @Test func `a disk of files is damaged where there are some, until they are gone`() throws {
+        let disk = disk(isModel: false)
+        defer { disk.close() }
+        let store = try disk.open()
+        var writes = StoreWrites()
+        writes.merge(RowBuilder(timestamp: WriteTimestamp(1)).encoded(), into: [3])
+        try store.write([writes], synced: true)
+        #expect(!disk.damage(.all, isUnreadable: true))
+        disk.tidyUp(mayCompact: false)
+        #expect(!disk.damage(KeyRange(lower: [4], upper: nil), isUnreadable: true))
+        #expect(disk.damage(.all, isUnreadable: true))
+        #expect(disk.isDamaged(in: KeyRange(lower: [3], upper: [4])))
+        #expect(!disk.isDamaged(in: KeyRange(lower: [4], upper: nil)))
+        #expect(throws: StorageError.self) { try store.read([[3]]) }
+        #expect(!disk.needsStart)
+        #expect(try store.deleteRows(in: .all, from: nil, bytesMax: 100) == [])
+        #expect(try store.deleteRows(in: .all, from: [], bytesMax: 100) == nil)
+        #expect(!disk.isDamaged(in: .all))
+        #expect(try store.read([[3]]) == [nil])
     }
 }

@@ -9,8 +9,9 @@ extern "C" {
 
 /* Takes a table file out of a database that nobody has open, whatever lies above or below it, and
  * whether or not it can be read; what it held, and what it hid in older files, is the caller's
- * concern. `environment` is a rocksdb_env_t, or NULL for the real disk. Returns 0 if it is gone. */
-int rocks_files_remove(
+ * concern. `environment` is a rocksdb_env_t, or NULL for the real disk. Returns NULL if it is gone, else
+ * why not, to be freed. */
+char *_Nullable rocks_files_remove(
     const char *_Nonnull path, uint64_t number, const void *_Nullable environment);
 
 /* Whether a table file can be opened: its footer, its index and what else a database reads of it before

@@ -54,6 +54,10 @@ uint64_t simulated_disk_flip_bits(
 uint64_t simulated_disk_fail_reads(
     simulated_disk *_Nonnull disk, const char *_Nonnull suffix, uint64_t bytes);
 
+/* The bytes of the file whose name ends with `suffix`; 0: there is none. */
+uint64_t simulated_disk_file_size(
+    simulated_disk *_Nonnull disk, const char *_Nonnull suffix);
+
 /* File syncs that succeeded so far, and bytes in files now. */
 uint64_t simulated_disk_sync_count(simulated_disk *_Nonnull disk);
 uint64_t simulated_disk_byte_count(simulated_disk *_Nonnull disk);

@@ -10,9 +10,6 @@ package enum DiskFault: Hashable, Sendable {
     case full
     /// There is room again.
     case roomy
-    /// The rows of a range cannot be read any more: their checksums differ, or the disk refuses to
-    /// give them.
-    case damaged(KeyRange, isUnreadable: Bool)
 }
 
 /// The disk of a simulated node and the store on it: it outlives the node's crashes.
@@ -23,12 +20,22 @@ package protocol NodeDisk: AnyObject {
     func processEnded()
     /// The power goes: what was not synced may go with it.
     func powerLost(_ random: inout SimulatedRandom)
-    /// Whether ranges of it can be damaged.
-    var canBeDamaged: Bool { get }
+    /// The store failed in a process that has ended since: what its program does then is done, without
+    /// anything being told to anybody.
+    func storeFailed(_ failure: StorageError)
+    /// The store's own upkeep happens, if it has any: memtables are written to files, and files are
+    /// compacted if they may be.
+    func tidyUp(mayCompact: Bool)
+    /// Whether the store waits for a start to get rid of damage.
+    var needsStart: Bool { get }
     /// Whether rows of a range cannot be read now: what was dropped is not damaged any more.
     func isDamaged(in range: KeyRange) -> Bool
     /// Makes the disk do something wrong, where it can.
     func inject(_ fault: DiskFault)
+    /// Damages what holds rows of a range: their checksums differ, or the disk refuses to give them.
+    ///
+    /// - Returns: whether there is anything that could be damaged.
+    func damage(_ range: KeyRange, isUnreadable: Bool) -> Bool
     /// Takes back what was to go wrong and did not yet; what is damaged stays so.
     func clearFaults()
     /// An empty disk takes its place.
@@ -60,7 +67,11 @@ package final class ModelDisk: NodeDisk {
         model.crash(keeping: kept)
     }
 
-    package var canBeDamaged: Bool { true }
+    package func storeFailed(_ failure: StorageError) {}
+
+    package func tidyUp(mayCompact: Bool) {}
+
+    package var needsStart: Bool { false }
 
     package func isDamaged(in range: KeyRange) -> Bool {
         // It fails for damage alone, also where there are no rows.
@@ -75,9 +86,12 @@ package final class ModelDisk: NodeDisk {
         case .failedSync: model.inject(.sync)
         case .full: model.setFull(true)
         case .roomy: model.setFull(false)
-        case .damaged(let range, let isUnreadable):
-            model.damage(range, isUnreadable: isUnreadable)
         }
+    }
+
+    package func damage(_ range: KeyRange, isUnreadable: Bool) -> Bool {
+        model.damage(range, isUnreadable: isUnreadable)
+        return true
     }
 
     package func replace() { model.wipe() }

@@ -28,6 +28,8 @@ package final class NodeLife {
     package private(set) var pausedUntil: Nanoseconds = 0
     /// The mean of what every use of the disk takes longer.
     package var diskDelay: Nanoseconds = 0
+    /// Whether the program lets its store compact rows.
+    package var mayCompact = false
     /// How many times longer everything takes.
     package var slowness: Int64 = 1
 

@@ -9,6 +9,8 @@ final class FaultInjector {
     private let plan: FaultPlan
     private unowned let run: Run
     private var random: SimulatedRandom
+    /// For what no fault is: so that stores that have no upkeep meet the same faults.
+    private var upkeepRandom: SimulatedRandom
     private var isActive = false
     private var isCut = false
     private var losses = 0
@@ -21,6 +23,7 @@ final class FaultInjector {
         self.plan = plan
         self.run = run
         self.random = random
+        upkeepRandom = random.forked("upkeep")
     }
 
     /// What counts from the first moment on: clocks and slow nodes.
@@ -67,10 +70,21 @@ final class FaultInjector {
         }
     }
 
+    /// Somebody reads in the log of a node that a start would rid it of damage.
+    func startAgainWhatNeedsIt() {
+        for node in run.nodes where node.disk.needsStart {
+            count("restart of node \(node.index), as it asks for it")
+            run.crash(node, losesPower: false)
+            run.start(node)
+        }
+    }
+
     /// The store of a node failed, and its program has ended for that: somebody starts it again.
     func storeFailed(_ node: SimulatedNode) {
         run.network.log?("\(run.kernel.now.secondsText) node \(node.index) ends: its store failed")
+        let failure = node.life?.storeFailure
         run.crash(node, losesPower: false)
+        if let failure { node.disk.storeFailed(failure) }
         if isActive {
             restart(node, within: plan.downMax)
         } else {
@@ -116,6 +130,7 @@ final class FaultInjector {
             if node.isUp {
                 tickProcess(node)
                 tickDisk(node)
+                tidyUp(node)
                 if let life = node.life, random.chance(life.settings.cacheDropChance) {
                     life.cache.resize(bytesMax: 0)
                     life.cache.resize(bytesMax: life.settings.cacheBytes)
@@ -277,7 +292,7 @@ final class FaultInjector {
         }
         // A loss hurts most while another replica misses writes.
         let isHard = isCut || run.nodes.contains { !$0.isUp }
-        if losses < plan.diskLossesMax, random.chance(plan.diskFaultChance * (isHard ? 4 : 0.5)) {
+        if losses < plan.diskLossesMax, random.chance(plan.diskLossChance * (isHard ? 8 : 1)) {
             lose(node)
             return
         }
@@ -296,12 +311,18 @@ final class FaultInjector {
         }
     }
 
+    /// What stores do by themselves, now and then.
+    private func tidyUp(_ node: SimulatedNode) {
+        guard let life = node.life, upkeepRandom.chance(plan.tidyingChance) else { return }
+        node.disk.tidyUp(mayCompact: life.mayCompact && upkeepRandom.chance(0.5))
+    }
+
     private func lose(_ node: SimulatedNode) {
         // What only the disk of the one that decides had is decided anew: a known limit (docs/plan.md).
         let decides = run.setup.state.founder == node.id
         guard !decides || !plan.classes.contains(.schema) else { return }
-        losses += 1
-        if random.chance(0.5) || !node.disk.canBeDamaged {
+        if random.chance(plan.wipeShare) {
+            losses += 1
             count("wipe of node \(node.index)")
             run.history.diskLosses.append(DiskLoss(at: run.kernel.now, node: node.index))
             run.crash(node, losesPower: true)
@@ -318,9 +339,10 @@ final class FaultInjector {
         let range = RowKey.sliceRange(table: table, tokens: first...Token(isOver ? .max : end))
         // What is lost of it is known once it is dropped.
         let isUnreadable = random.chance(0.5)
+        guard node.disk.damage(range, isUnreadable: isUnreadable) else { return }
+        losses += 1
         count(
             (isUnreadable ? "unreadable sectors" : "damage") + " on the disk of node \(node.index)"
         )
-        node.disk.inject(.damaged(range, isUnreadable: isUnreadable))
     }
 }

@@ -40,8 +40,15 @@ package struct FaultPlan: Sendable {
     package var pauseMax: Nanoseconds = .seconds(30)
     /// The probability per tick and node that a disk fails.
     package var diskFaultChance = 0.0
+    /// The probability per tick and node that a disk is lost or damaged; while another replica misses
+    /// writes eight times as large.
+    package var diskLossChance = 0.0
     /// How many disks are lost or damaged; one intact copy always survives.
     package var diskLossesMax = 0
+    /// The probability that a disk is lost as a whole, if it is not only damaged.
+    package var wipeShare = 0.5
+    /// The probability per tick and node that a store writes and compacts its files.
+    package var tidyingChance = 0.01
     /// The probability that a node finds its hints damaged when it starts.
     package var hintLossChance = 0.0
     /// The probability per tick and node that a disk becomes slow, or fast again.
@@ -102,6 +109,7 @@ package struct FaultPlan: Sendable {
         if classes.contains(.disks) {
             diskFaultChance = random.fraction(in: 0.0003...0.003)
             diskLossesMax = features.contains(.rebuilding) && random.chance(0.5) ? 1 : 0
+            diskLossChance = diskFaultChance / 2
             if features.contains(.any) { hintLossChance = random.pick([0, 0.1, 0.3]) }
         }
         if classes.contains(.slowness) {
@@ -123,6 +131,11 @@ package struct FaultPlan: Sendable {
             }
         }
         healsInPlace = random.chance(0.5)
+        if scenario == .damage, features.contains(.rebuilding) {
+            diskFaultChance = 0
+            (diskLossesMax, diskLossChance, wipeShare) = (1, 0.01, 0)
+            tidyingChance = random.fraction(in: 0.01...0.2)
+        }
         if scenario == .sweeping { clockMarginSeconds = random.number(in: Int64(2)...4) }
     }
 

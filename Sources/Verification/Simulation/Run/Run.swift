@@ -246,6 +246,7 @@ package final class Run {
             kernel.run(until: kernel.now + .seconds(1)) { isOverLimit }
             unrest = findUnrest()
             if unrest == nil { break }
+            injector?.startAgainWhatNeedsIt()
         }
         if let unrest {
             let span = options.quiesceTime / 1_000_000_000

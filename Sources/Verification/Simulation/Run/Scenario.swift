@@ -6,6 +6,8 @@ package enum Scenario: String, Hashable, Sendable, CaseIterable {
     case partitions
     case clockTrouble = "clock-trouble"
     case diskFaults = "disk-faults"
+    /// A part of a disk cannot be read any more, while files are written and compacted.
+    case damage
     case slowNode = "slow-node"
     case overload
     case schemaChanges = "schema-changes"
@@ -21,7 +23,7 @@ package enum Scenario: String, Hashable, Sendable, CaseIterable {
         case .crashRecover: .crashes
         case .partitions: [.network, .partitions]
         case .clockTrouble: .clocks
-        case .diskFaults: [.disks, .crashes]
+        case .diskFaults, .damage: [.disks, .crashes]
         case .slowNode: .slowness
         case .overload: .knobs
         case .schemaChanges: .schema
@@ -36,7 +38,7 @@ package enum Scenario: String, Hashable, Sendable, CaseIterable {
         case .crashRecover: [.network, .knobs]
         case .partitions: [.crashes]
         case .clockTrouble: [.network, .crashes]
-        case .diskFaults: [.network, .slowness]
+        case .diskFaults, .damage: [.network, .slowness]
         case .slowNode: [.network, .knobs]
         case .overload: [.slowness, .crashes]
         case .schemaChanges: [.crashes, .partitions, .network]
