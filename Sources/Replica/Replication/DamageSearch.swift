@@ -28,17 +28,15 @@ package struct DamageSearch: Sendable {
     /// Reads the next page.
     ///
     /// - Returns: nil if there is more to look through.
-    /// - Throws: what says nothing of the slice: the store is closed.
+    /// - Throws: what says nothing of the slice: the store is closed, or the process may open no more files.
     package mutating func step(in store: any StoreReading) throws(StorageError) -> Finding? {
         let page: StoreScan
         do throws(StorageError) {
             page = try store.scan(rest, rowsMax: Self.pageRowsMax, bytesMax: Self.pageBytesMax)
         } catch {
-            switch error {
-            case .corruption: return .damaged(store.damagedRange(error))
-            case .ioFailure: return .refused(store.damagedRange(error))
-            case .noSpace, .locked, .invalid, .closed: throw error
-            }
+            guard error.asDamage != nil else { throw error }
+            let range = store.damagedRange(error)
+            return if case .corruption = error { .damaged(range) } else { .refused(range) }
         }
         for entry in page.entries {
             bytesRead += entry.key.count + entry.row.count

@@ -105,8 +105,15 @@ struct RocksSettings {
         rocksdb_options_set_disable_auto_compactions(family, options.compactsByItself ? 0 : 1)
         let table = rocksdb_block_based_options_create()
         rocksdb_block_based_options_set_block_cache(table, blockCache)
-        // Else every open file would hold them beside the cache, unbounded.
+        // Else every open file would hold its index and its filter beside the cache, unbounded. They are
+        // cut into blocks, since a whole one may be a megabyte to read where the cache is small.
         rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+        rocksdb_block_based_options_set_index_type(
+            table,
+            Int32(rocksdb_block_based_table_index_type_two_level_index_search)
+        )
+        rocksdb_block_based_options_set_partition_filters(table, 1)
+        rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1)
         rocksdb_block_based_options_set_format_version(table, 5)
         if bloomBits > 0 {
             rocksdb_block_based_options_set_filter_policy(

@@ -10,6 +10,9 @@ internal import Storage
 struct StoreOpener {
     /// How often in a row the disk must refuse to give a part of a file for that to count as damage.
     private static let refusalsMax = 3
+    /// How many files may be taken out at once, or else a quarter of them: more are no chance, but a wrong
+    /// disk, or a RocksDB that does not know their format.
+    private static let brokenMax = 4
 
     private let options: RocksOptions
     private let merging: RowMerging
@@ -38,7 +41,7 @@ struct StoreOpener {
                 return try database(.whole)
             } catch {
                 guard let fault = error.asDamage?.fault else { throw error }
-                let broken = brokenFiles()
+                let broken = try brokenFiles()
                 guard !broken.isEmpty else { return try openWithoutLogDamage(fault) }
                 try takeOut(broken)
             }
@@ -75,25 +78,50 @@ struct StoreOpener {
 
     /// The table files of rows and hints that cannot be opened; those of the node's own values stay,
     /// as without them the node does not know who it is.
-    private func brokenFiles() -> [(number: UInt64, lost: LostFile)] {
+    ///
+    /// - Throws: ``StorageError/corruption(_:)`` if they are so many that no damage to files explains it.
+    private func brokenFiles() throws(StorageError) -> [(number: UInt64, lost: LostFile)] {
         // What goes must be remembered somewhere.
         guard markers != nil, let database = try? database(.listing) else { return [] }
         defer { database.close() }
         let rows = LiveFile.all(in: database).map { ($0, LostFile.rows($0.range)) }
         let hints = LiveFile.all(in: database, family: "hints").map { ($0, LostFile.hints) }
-        return (rows + hints).filter { isBroken($0.0) }.map { ($0.0.number, $0.1) }
+        var broken: [(number: UInt64, lost: LostFile)] = []
+        var reason = ""
+        for (file, lost) in rows + hints {
+            guard let damage = damage(of: file) else { continue }
+            broken.append((file.number, lost))
+            reason = damage
+        }
+        guard broken.count <= max(Self.brokenMax, (rows.count + hints.count) / 4) else {
+            throw .corruption(
+                StorageError.Fault(
+                    operation: "open \(broken.count) of \(rows.count + hints.count) table files",
+                    path: options.path,
+                    message: reason
+                )
+            )
+        }
+        return broken
     }
 
-    private func isBroken(_ file: LiveFile) -> Bool {
+    /// Why a file cannot be opened, if it is damaged.
+    private func damage(of file: LiveFile) -> String? {
         let handle = environment.environment.map { UnsafeRawPointer($0) }
+        var reason: String?
         for _ in 0..<Self.refusalsMax {
-            switch rocks_files_check(options.path + file.name, handle) {
-            case 0: return false
-            case 1: return true
-            default: break
-            }
+            guard let text = rocks_files_check(options.path + file.name, handle) else { return nil }
+            defer { free(text) }
+            let error = StorageError.fromRocks(
+                String(cString: text),
+                operation: "open \(file.name)",
+                path: options.path
+            )
+            guard error.asDamage != nil else { return nil }
+            reason = error.fault?.message
+            if case .corruption = error { break }
         }
-        return true
+        return reason
     }
 
     /// Takes files out of the closed database, whatever they hold.

@@ -45,11 +45,19 @@ extension StorageError {
         }
     }
 
+    /// What the system says of bytes that are lost: EIO, EUCLEAN, ENOENT. What else it may say (too many
+    /// open files, no permission, no memory) is over once somebody has helped.
+    private static let lossTexts = [
+        "Input/output error", "Structure needs cleaning", "No such file or directory",
+    ]
+
     /// This error of a read as damage: bytes that the disk refuses to give are as lost as those whose
-    /// checksum differs; nil if it says nothing of the disk.
+    /// checksum differs; nil if it says nothing of what is on the disk.
     package var asDamage: StorageError? {
         switch self {
-        case .corruption(let fault), .ioFailure(let fault): .corruption(fault)
+        case .corruption: self
+        case .ioFailure(let fault):
+            Self.lossTexts.contains(where: fault.message.contains) ? .corruption(fault) : nil
         case .noSpace, .locked, .invalid, .closed: nil
         }
     }

@@ -324,6 +324,44 @@ import Testing
         store.close()
     }
 
+    @Test func `so many files that they are no chance are left alone`() throws {
+        let (folder, options) = try storeOfFiles()
+        defer { withExtendedLifetime(folder) {} }
+        func open() throws -> RocksStore {
+            try RocksStore(options: options, merging: NumberSet.merging)
+        }
+        var store = try open()
+        for part in 2..<6 {
+            try store.commit(rows(part * 100..<part * 100 + 100))
+            try store.flush()
+        }
+        store.close()
+        let paths = try files(options, with: bytes("k1"))
+        #expect(paths.count == 6)
+        let contents = paths.map { FileManager.default.contents(atPath: $0) ?? Data() }
+        for (path, content) in zip(paths, contents) { write(content.dropLast(30), path) }
+        for _ in 0..<2 {
+            let error = #expect(throws: StorageError.self) { try open() }
+            #expect("\(String(describing: error))".contains("open 6 of 7 table files"))
+        }
+        for (path, content) in zip(paths, contents) { write(content, path) }
+        store = try open()
+        #expect(store.lostFiles.isEmpty && store.logDamage == nil)
+        #expect(try store.scan(.all, rowsMax: .max, bytesMax: .max).entries.count == 600)
+        store.close()
+    }
+
+    @Test func `a process without room for files has no damaged disk`() {
+        func error(_ text: String) -> StorageError {
+            .ioFailure(StorageError.Fault(operation: "read", path: "/store", message: text))
+        }
+        let opened = "IO error: While open a file for random read: /store/000012.sst: "
+        #expect(error(opened + "Too many open files").asDamage == nil)
+        #expect(error(opened + "Permission denied").asDamage == nil)
+        #expect(error(opened + "Input/output error").asDamage != nil)
+        #expect(error(opened + "No such file or directory").asDamage != nil)
+    }
+
     @Test func `a file that the disk does not give at all is taken out too`() throws {
         let disk = try SimulatedDisk()
         let environment = disk.environment(markers: MarkersInMemory())

@@ -253,7 +253,7 @@ import Testing
         try backend.write([writes], synced: true)
         let damage = KeyRange(lower: [3], upper: [6])
         backend.damage(damage, isUnreadable: isUnreadable)
-        let fault = StorageError.Fault(operation: "read", path: "", message: "")
+        let fault = StorageError.Fault(operation: "read", path: "", message: "Input/output error")
         #expect(backend.damagedRange(.corruption(fault)) == damage)
         #expect(backend.damagedRange(.ioFailure(fault)) == damage)
         #expect(backend.damagedRange(.invalid(fault)) == nil)

@@ -14,10 +14,10 @@ extern "C" {
 char *_Nullable rocks_files_remove(
     const char *_Nonnull path, uint64_t number, const void *_Nullable environment);
 
-/* Whether a table file can be opened: its footer, its index and what else a database reads of it before
- * any row. 0: yes; 1: what it says of itself is damaged; 2: the disk does not give it, or it is not
- * there. */
-int rocks_files_check(const char *_Nonnull file, const void *_Nullable environment);
+/* Opens a table file: reads its footer, its index and what else a database needs of it before any row.
+ * Returns NULL if it can be opened, else why not, to be freed. */
+char *_Nullable rocks_files_check(
+    const char *_Nonnull file, const void *_Nullable environment);
 
 #ifdef __cplusplus
 }
