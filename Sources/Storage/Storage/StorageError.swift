@@ -45,8 +45,10 @@ extension StorageError {
         }
     }
 
-    /// What the system says of bytes that are lost: EIO, EUCLEAN, ENOENT. What else it may say (too many
-    /// open files, no permission, no memory) is over once somebody has helped.
+    /// What the system says of bytes that are lost: EIO, EUCLEAN, ENOENT.
+    ///
+    /// What else it may say (too many open files, no permission, no memory) is over once somebody has
+    /// helped.
     private static let lossTexts = [
         "Input/output error", "Structure needs cleaning", "No such file or directory",
     ]
