@@ -69,6 +69,13 @@ extension Operation {
         if case .refused(let text) = outcome { text.hasPrefix(Self.overloadPrefix) } else { false }
     }
 
+    /// Whether a replica could not read its disk.
+    var hasMetDamage: Bool {
+        guard case .unknown(let text) = outcome else { return false }
+        let signs = ["Input/output error", "checksum mismatch", "is damaged"]
+        return signs.contains(where: text.contains)
+    }
+
     /// What the reason of such a refusal begins with.
     static let overloadPrefix = "overloaded: "
 }

@@ -228,7 +228,10 @@ package final class Run {
         for node in nodes where violations.isEmpty {
             let own = history.operations[first...].filter { $0.node == node.index }
             var failed = own.filter { $0.outcome != .done }
-            if mayRefuse, failed.count * 2 <= own.count { failed.removeAll(where: \.isOverload) }
+            if mayRefuse, failed.count * 2 <= own.count {
+                // Damage that is found only now takes one replica, and a tiny queue another.
+                failed.removeAll { $0.isOverload || $0.hasMetDamage }
+            }
             guard let example = failed.first else { continue }
             let text =
                 "\(options.settleTime / 1_000_000_000) s after everything was healed and awake "
