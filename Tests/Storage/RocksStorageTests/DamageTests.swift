@@ -5,14 +5,6 @@ import Testing
 
 /// A damaged table file is found, told, and goes with the rows that it held.
 @Suite struct DamageTests {
-    private func key(_ number: Int) -> [UInt8] { bytes("k\(10_000 + number)") }
-
-    private func rows(_ numbers: Range<Int>) -> StoreWrites {
-        var writes = StoreWrites()
-        for number in numbers { writes.merge(NumberSet.encode([1]), into: key(number)) }
-        return writes
-    }
-
     /// A store whose one file, of rows 100 to 999, has a flipped bit; rows 0 to 9 stand elsewhere.
     private func damagedStore(
         on disk: SimulatedDisk,

@@ -5,14 +5,6 @@ import Testing
 
 /// Table files that the store does not open with are taken out, and what they held is told.
 @Suite struct LostFileTests {
-    private func key(_ number: Int) -> [UInt8] { bytes("k\(10_000 + number)") }
-
-    private func rows(_ numbers: Range<Int>) -> StoreWrites {
-        var writes = StoreWrites()
-        for number in numbers { writes.merge(NumberSet.encode([1]), into: key(number)) }
-        return writes
-    }
-
     /// What somebody or something did to a table file.
     enum Harm: CaseIterable {
         case footer

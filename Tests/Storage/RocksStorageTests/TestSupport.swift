@@ -41,6 +41,16 @@ enum NumberSet {
     }
 }
 
+/// The key of a numbered row; keys sort as numbers do.
+func key(_ number: Int) -> [UInt8] { bytes("k\(10_000 + number)") }
+
+/// Writes of numbered rows.
+func rows(_ numbers: Range<Int>) -> StoreWrites {
+    var writes = StoreWrites()
+    for number in numbers { writes.merge(NumberSet.encode([1]), into: key(number)) }
+    return writes
+}
+
 /// Collects outcomes; can hold the writer inside the call.
 final class RecordingSink: CommitSink {
     private struct State {
