@@ -39,7 +39,7 @@ actor ChaosCluster {
     }
 
     /// Small limits, so that minutes reach what otherwise takes days: hints expire, repair comes
-    /// round, and tombstones are swept.
+    /// round, tombstones are swept, and memtables fill, are flushed and compacted.
     private static func configuration(_ node: ChaosNode, _ addresses: [String]) -> String {
         """
         cluster_name: chaos
@@ -51,7 +51,7 @@ actor ChaosCluster {
         seeds: [\(node.index == 0 ? "" : "\"\(addresses[0]):\(ChaosPorts.advertised)\"")]
         bootstrap: {expected_nodes: \(addresses.count), slice_count: 256}
         threads: {event_loops: 1, inference: 1, read_pool: 1}
-        memory: {limit_mib: 256}
+        memory: {limit_mib: 64, parts_mib: {row_cache: 1, block_cache: 4, memtables: 4}}
         hints: {window_s: 20}
         repair: {interval_s: 20, kib_per_second: 4096}
         """
@@ -186,27 +186,4 @@ actor ChaosCluster {
 
     /// What the processes take now; nil for those that do not run.
     func samples() -> [ProcessSample?] { nodes.map { $0.pid.flatMap(ProcessSample.init) } }
-}
-
-/// What a process takes.
-struct ProcessSample: Sendable {
-    var residentKiB: Int
-    var threads: Int
-    var handles: Int
-
-    init?(pid: Int32) {
-        guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
-            let handles = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")
-        else { return nil }
-        func field(_ name: String) -> Int? {
-            status.split(separator: "\n").first { $0.hasPrefix(name + ":") }
-                .flatMap { line in
-                    line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }
-                }
-        }
-        guard let resident = field("VmRSS"), let threads = field("Threads") else { return nil }
-        residentKiB = resident
-        self.threads = threads
-        self.handles = handles.count
-    }
 }
