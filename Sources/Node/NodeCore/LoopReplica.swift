@@ -19,7 +19,8 @@ package final class LoopReplica {
     package var state = ClusterState() {
         didSet {
             guard oldValue.schemaVersion != state.schemaVersion else { return }
-            tables = [:]
+            // A planted mistake: what an older epoch had is taken as ever.
+            if !faults.contains(.staleEpochWrite) { tables = [:] }
             for table in state.tables.values.flatMap(\.values) { tables[table.id] = table }
         }
     }
@@ -33,6 +34,9 @@ package final class LoopReplica {
     package var digestTurns = SharedTurns()
     /// The most rows that are read for digests in one step.
     package var digestRowsMax = 4096
+
+    /// Planted faults, for the simulator's proofs.
+    var faults = PlantedFaults()
 
     /// Called when a stored row or block turned out damaged.
     package var corruptionFound: (TableID, Token, StorageError) -> Void = { _, _, _ in }

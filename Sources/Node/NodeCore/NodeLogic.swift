@@ -139,6 +139,7 @@ package final class NodeLogic: Sendable {
         let keeper = Upkeep(
             node: node,
             environment: first,
+            loopCount: environments.count,
             replica: replicas[0],
             hints: hints,
             records: records,
@@ -154,6 +155,7 @@ package final class NodeLogic: Sendable {
         let digestRate = SharedRate(bytesPerSecond: settings.upkeep.repair.bytesPerSecond)
         let digestTurns = SharedTurns()
         loops = zip(environments, replicas).map { environment, replica in
+            replica.faults = settings.faults
             replica.digestTurns = digestTurns
             replica.digestRate = digestRate
             replica.digestRowsMax = settings.upkeep.repair.pageRowsMax * 4
@@ -237,15 +239,15 @@ package final class NodeLogic: Sendable {
         let view = ClusterView(node: node, state: state, alive: alive)
         // First, so that no loop reads a slice of a lost disk.
         upkeep.value.viewChanged(view)
-        for loop in loops {
-            loop.perform { parts in
+        for (index, loop) in loops.enumerated() {
+            loop.perform { [upkeep] parts in
                 parts.environment.adopt(state)
                 parts.coordinator.view = view
                 parts.replica.state = state
                 parts.receiver.epoch = state.epoch
+                upkeep.perform { $0.loopAdopted(state.epoch, on: index) }
             }
         }
-        dropTables(from: old, to: state)
         hooks.published(old, state, alive)
     }
 
@@ -261,36 +263,5 @@ package final class NodeLogic: Sendable {
         }
         upkeep.value.aliveChanged(everybody, changed, isAlive: isAlive)
         hooks.aliveChanged(changed, isAlive)
-    }
-
-    /// Gives back the room of tables that are gone.
-    ///
-    /// At the start that is done again for every table that ever was and is not any more, since a
-    /// crash may have come between.
-    private func dropTables(from old: ClusterState, to new: ClusterState) {
-        func ids(_ state: ClusterState) -> Set<TableID> {
-            Set(state.tables.values.flatMap(\.values).map(\.id))
-        }
-        let before =
-            old.epoch == .zero
-            ? Set((1..<max(1, new.nextTableID.value)).map(TableID.init)) : ids(old)
-        let gone = before.subtracting(ids(new)).sorted()
-        guard !gone.isEmpty else { return }
-        var writes = StoreWrites()
-        for table in gone { writes.drop(prefix: RowKey.tablePrefix(table)) }
-        let environment = loops[0].value.environment
-        let isTaken = environment.submit(writes) { error in
-            guard let error else { return }
-            environment.log(
-                .warning,
-                "the rows of dropped tables stay until the next start: \(error)"
-            )
-        }
-        if !isTaken {
-            environment.log(
-                .warning,
-                "the rows of dropped tables stay until the next start: the writer is busy"
-            )
-        }
     }
 }

@@ -48,6 +48,8 @@ package struct PlantedFaults: OptionSet, Sendable {
     package static let skippedEpochs = PlantedFaults(rawValue: 1 << 17)
     /// All rows of a table are dropped where some of its slices are damaged.
     package static let widePurge = PlantedFaults(rawValue: 1 << 18)
+    /// Replicas take writes of older epochs, to tables that are gone.
+    package static let staleEpochWrite = PlantedFaults(rawValue: 1 << 19)
 
     /// What a write that failed says.
     func reported(_ error: CoordinationError) -> CoordinationError {

@@ -27,7 +27,8 @@ extension Upkeep {
         for table in tables { replicatedTables[table.id] = table }
         schedule.viewChanged(tables: tables, alive: view.alive)
         planner.viewChanged(tables: tables)
-        let changes = ledger.keep(tables: Set(definitions.map(\.id)))
+        let next = view.state.nextTableID
+        let changes = ledger.keep(tables: Set(definitions.map(\.id)), from: next)
         if !changes.isEmpty { persist(changes) { _ in } }
     }
 
@@ -71,8 +72,11 @@ extension Upkeep {
     }
 
     /// Takes up marks; tells those that are still to be written.
+    ///
+    /// Marks of tables that are gone would stay for ever.
     func noted(_ marks: [DirtyMark]) -> [PendingMark] {
-        marks.compactMap { ledger.note($0, nowSeconds: wallSeconds) }
+        marks.filter { replicatedTables[$0.table] != nil || !view.state.isGone($0.table) }
+            .compactMap { ledger.note($0, nowSeconds: wallSeconds) }
     }
 
     /// The write of marks is done, or failed.

@@ -69,6 +69,14 @@ package final class Upkeep {
     var sweep: SweepPass?
     var sweepBandwidth: TokenBucket
 
+    /// The tables that are gone and whose rows are not, with the epochs since which they are.
+    var goneTables: [(table: TableID, epoch: Epoch)] = []
+    var isDroppingTables = false
+    /// Whether it was said that rows of dropped tables cannot be dropped.
+    var toldOfGoneTables = false
+    /// The epoch whose state each loop uses.
+    var adoptedEpochs: [Epoch]
+
     var dispatcher: HintDispatcher
     /// When the dispatcher is called next, at the latest.
     var hintTimer: (due: Duration, call: any ScheduledCall)?
@@ -77,6 +85,7 @@ package final class Upkeep {
     init(
         node: NodeID,
         environment: any LoopEnvironment,
+        loopCount: Int,
         replica: LoopReplica,
         hints: SharedHints,
         records: UpkeepRecords,
@@ -87,6 +96,7 @@ package final class Upkeep {
         self.environment = environment
         self.replica = replica
         self.hints = hints
+        adoptedEpochs = Array(repeating: .zero, count: loopCount)
         foundStates = records.states
         lostDisk = records.lostDisk
         lostLog = records.lostLog
@@ -135,6 +145,7 @@ package final class Upkeep {
             forwardMarks()
             lostDiskRound()
             damageRound()
+            dropGoneTables()
             repairNext()
             sweepNext()
             scheduleRound()
@@ -150,6 +161,7 @@ package final class Upkeep {
 
     /// A new state counts.
     func viewChanged(_ view: ClusterView) {
+        tablesFollow(from: self.view.state, to: view.state)
         self.view = view
         repairsFollow(view)
         healthFollows(view)
@@ -171,6 +183,7 @@ package final class Upkeep {
         if count > 0 || !hintsAreDrained { return "\(count) hints wait" }
         if lostHints != nil { return "hints were lost, and not all slices are marked for it" }
         if !health.isWell { return "slices are being rebuilt" }
+        if let gone = goneTables.first { return "the rows of the dropped table \(gone.table) are there" }
         if let slice = ledger.dirtySlices.first {
             return "\(slice) is dirty: \(ledger.dirtyMarks(of: slice))"
         }

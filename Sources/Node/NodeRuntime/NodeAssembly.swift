@@ -327,6 +327,18 @@ final class NodeAssembly: Sendable {
                 while store.failure == nil { try await Task.sleep(for: .milliseconds(200)) }
                 if let failure = store.failure { throw failure }
             }
+            tasks.addTask { [store, backgroundPool, logger, pause = configuration.flushInterval] in
+                while true {
+                    try await Task.sleep(for: pause)
+                    _ = backgroundPool.submit {
+                        do throws(StorageError) {
+                            try store.beginFlush()
+                        } catch {
+                            logger.warning("memtables are not flushed for a while: \(error)")
+                        }
+                    }
+                }
+            }
             defer { tasks.cancelAll() }
             try await tasks.next()
         }

@@ -9,6 +9,12 @@ extension NodeConfiguration {
         advertisedInternodePort == 0 ? internodePort : advertisedInternodePort
     }
 
+    /// How often memtables are written to files, full or not.
+    ///
+    /// A deletion is swept only behind a repair that began a hint window after it, in which this node
+    /// took part: so one that is swept anywhere does not stand in this node's log alone any more.
+    var flushInterval: Duration { .seconds(min(3600, max(10, hintWindowSeconds / 2))) }
+
     /// What the node's logic is told of the configuration.
     var nodeSettings: NodeSettings {
         var settings = NodeSettings()

@@ -208,14 +208,20 @@ package struct RepairLedger: Sendable {
         return SliceKeys.removeRepaired(slice)
     }
 
-    /// Forgets all tables but some: the others were dropped.
-    package mutating func keep(tables: Set<TableID>) -> [LocalChange] {
+    /// Forgets all tables but some, and those that may come to be known: the others were dropped.
+    ///
+    /// - Parameters:
+    ///   - tables: those that there are.
+    ///   - next: the least id of those that are not known yet.
+    /// - Returns: what makes that last.
+    package mutating func keep(tables: Set<TableID>, from next: TableID) -> [LocalChange] {
+        func isGone(_ slice: SliceID) -> Bool { slice.table < next && !tables.contains(slice.table) }
         var changes: [LocalChange] = []
-        for slice in repairs.keys.sorted() where !tables.contains(slice.table) {
+        for slice in repairs.keys.sorted() where isGone(slice) {
             repairs[slice] = nil
             changes.append(SliceKeys.removeRepaired(slice))
         }
-        for slice in marks.keys.sorted() where !tables.contains(slice.table) {
+        for slice in marks.keys.sorted() where isGone(slice) {
             changes.append(contentsOf: dirtyMarks(of: slice).map(SliceKeys.remove))
             marks[slice] = nil
         }

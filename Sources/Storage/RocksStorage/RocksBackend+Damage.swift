@@ -27,13 +27,13 @@ extension RocksBackend {
         rocksdb_cache_set_capacity(database.blockCache, capacity)
     }
 
-    /// Writes the memtables to table files and waits for it.
+    /// Writes the memtables to table files and waits for it, if asked to.
     ///
     /// - Throws: what RocksDB says.
-    package func flush() throws(StorageError) {
+    package func flush(waits: Bool = true) throws(StorageError) {
         let flushOptions = rocksdb_flushoptions_create()
         defer { rocksdb_flushoptions_destroy(flushOptions) }
-        rocksdb_flushoptions_set_wait(flushOptions, 1)
+        rocksdb_flushoptions_set_wait(flushOptions, waits ? 1 : 0)
         for family in [database.rows, database.local, database.hints] {
             try database.call("flush memtables") {
                 rocksdb_flush_cf(database.handle, flushOptions, family, $0)

@@ -112,6 +112,16 @@ extension RocksStore {
         try backend.flush()
     }
 
+    /// Has the memtables written to table files, and does not wait for it: a failure is one of the
+    /// store, as a later write tells.
+    ///
+    /// - Throws: what RocksDB says, ``StorageError/closed(path:)``.
+    package func beginFlush() throws(StorageError) {
+        guard gate.enter() else { throw .closed(path: options.path) }
+        defer { gate.leave() }
+        try backend.flush(waits: false)
+    }
+
     /// Compacts all rows and waits for it; purges nothing but what RocksDB itself overwrote.
     ///
     /// - Throws: ``StorageError/closed(path:)``.

@@ -15,6 +15,7 @@ package enum Invariant: String, Hashable, Sendable, CaseIterable {
     case cacheAgrees = "a cached row is what the store holds"
     case hintsArrive = "a hint goes only once its target has the write"
     case onlyDamageIsDropped = "only damaged slices are dropped"
+    case droppedIsGone = "nothing of a dropped table is left in the end"
     case pendingIsEmpty = "nothing is left to do in the end"
     case everythingAnswers = "every request is answered in its time"
     case nodesStart = "a node starts on its own disk"

@@ -132,6 +132,10 @@ final class NodePort: ClientPort {
         }
     }
 
+    func table(named name: String) -> TableDefinition? {
+        parts.coordinator.view.state.tables[ClusterSetup.keyspace]?[name]
+    }
+
     func change(
         _ change: ClusterChange,
         completion: @escaping (Result<Void, ClientFailure>) -> Void

@@ -238,6 +238,7 @@ extension Mutant {
         case .heldRoom: .heldRoom
         case .skippedEpochs: .skippedEpochs
         case .widePurge: .widePurge
+        case .staleEpochWrite: .staleEpochWrite
         // Those are the machine's, the clients', or settings.
         case .ackBeforeSync, .staleCacheFill, .splitInsert, .neverSyncs, .unseededRandom,
             .hintedPurge:
@@ -299,6 +300,8 @@ final class NodeSubject: Subject {
     func port(loop: Int) -> any ClientPort { ports[loop] }
 
     var unrest: String? { logic?.upkeep.beforeRunning.unrest }
+
+    var formerTables: [TableID] { logic?.upkeep.beforeRunning.formerTables ?? [] }
 }
 
 /// A life, for what is told to the surroundings of its program.

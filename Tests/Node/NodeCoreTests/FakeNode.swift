@@ -44,6 +44,18 @@ final class FakeLoop: LoopEnvironment, @unchecked Sendable {
     }
 
     let store = ModelBackend()
+    /// Whether the writer has no room for drops.
+    var refusesDrops = false
+    /// Whether the loop is busy with something else: what others give it waits.
+    var isHeld = false {
+        didSet {
+            guard !isHeld else { return }
+            let waiting = held
+            held = []
+            for body in waiting { body() }
+        }
+    }
+    private var held: [@Sendable () -> Void] = []
     private(set) var now = Duration.zero
     /// The requests so far, in their order.
     private(set) var sent: [Sent] = []
@@ -77,10 +89,13 @@ final class FakeLoop: LoopEnvironment, @unchecked Sendable {
 
     // MARK: LoopEnvironment
 
-    var isCurrent: Bool { true }
+    var isCurrent: Bool { !isHeld }
     var wallMicros: Int64 { 1_000_000_000_000 }
 
-    func execute(_ body: @escaping @Sendable () -> Void) { body() }
+    func execute(_ body: @escaping @Sendable () -> Void) {
+        if isHeld { held.append(body) } else { body() }
+    }
+
     func random() -> UInt64 { 7 }
     func log(_ severity: LogSeverity, _ text: @autoclosure () -> String) {}
     func send(_ message: PeerMessage, to node: NodeID, class trafficClass: TrafficClass) {}
@@ -104,9 +119,13 @@ final class FakeLoop: LoopEnvironment, @unchecked Sendable {
     }
 
     func submit(_ writes: StoreWrites, completion: @escaping (StorageError?) -> Void) -> Bool {
+        if refusesDrops, !writes.droppedRanges.isEmpty { return false }
         jobs.append { [store] in
             do throws(StorageError) {
                 try store.write([writes], synced: true)
+                for range in writes.droppedRanges {
+                    _ = try store.deleteRows(in: range, from: nil, bytesMax: .max)
+                }
                 completion(nil)
             } catch {
                 completion(error)
@@ -208,19 +227,20 @@ struct FakeNode {
         )
     }
 
-    /// The logic of node `a` on a loop, not started.
+    /// The logic of node `a` on a loop, or several, not started.
     static func logic(
-        _ loop: FakeLoop,
+        _ loops: FakeLoop...,
         entries: [LogEntry],
-        records: UpkeepRecords
+        records: UpkeepRecords,
+        settings: NodeSettings = NodeSettings()
     ) throws -> NodeLogic {
         try NodeLogic(
             node: a,
             incarnation: Incarnation(clamping: 1),
-            environments: [loop],
+            environments: loops,
             entries: entries,
             records: records,
-            settings: NodeSettings(),
+            settings: settings,
             scorer: { _ in NoScorer() },
             models: { _ in NoModels() },
             hooks: NodeLogic.Hooks()

@@ -77,6 +77,8 @@ package protocol ClientPort: AnyObject {
         nowSeconds: Int64,
         completion: @escaping (Result<[ScoredKey], ClientFailure>) -> Void
     )
+    /// The table with a name, as the node knows it.
+    func table(named name: String) -> TableDefinition?
     /// Changes the schema.
     func change(
         _ change: ClusterChange,
@@ -106,6 +108,9 @@ extension ClientPort {
     ) {
         completion(.failure(.refused("scoring is not supported")))
     }
+
+    /// Programs without a cluster log know of no other tables.
+    package func table(named name: String) -> TableDefinition? { nil }
 
     /// Programs without a cluster log refuse changes.
     package func change(

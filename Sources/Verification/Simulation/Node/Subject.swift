@@ -152,4 +152,11 @@ package protocol Subject: AnyObject {
     /// What still has to be done before the cluster is at rest, in words: hints, batches, repairs;
     /// nil if nothing.
     var unrest: String? { get }
+    /// The tables that were there once and are not any more.
+    var formerTables: [TableID] { get }
+}
+
+extension Subject {
+    /// Programs whose tables stay.
+    package var formerTables: [TableID] { [] }
 }

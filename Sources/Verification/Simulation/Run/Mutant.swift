@@ -52,6 +52,8 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
     case skippedEpochs
     /// All rows of a table are dropped where some of its slices are damaged.
     case widePurge
+    /// Replicas take writes of older epochs, to tables that are gone.
+    case staleEpochWrite
 
     /// The scenario in which the mistake shows best.
     package var scenario: Scenario {
@@ -68,7 +70,7 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
             .calm
         case .wipedNodeAnswers, .widePurge: .diskFaults
         case .heldRoom: .overload
-        case .skippedEpochs: .schemaChanges
+        case .skippedEpochs, .staleEpochWrite: .schemaChanges
         }
     }
 
@@ -97,6 +99,7 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
         case .unseededRandom: [.runsAlike]
         case .skippedEpochs: [.nodesStart]
         case .widePurge: [.onlyDamageIsDropped]
+        case .staleEpochWrite: [.droppedIsGone]
         }
     }
 
@@ -108,7 +111,7 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
             100
         case .skippedReadRepair, .ackBeforeSync, .staleCacheFill, .earlyPurge, .refusedTimeout,
             .splitInsert, .neverSyncs, .scoreAtOneReplica, .endlessRead, .heldRoom,
-            .skippedEpochs, .droppedBatch, .widePurge:
+            .skippedEpochs, .droppedBatch, .widePurge, .staleEpochWrite:
             500
         case .wipedNodeAnswers, .unwrittenRepair: 1500
         case .unrepairedPurge, .hintedPurge: 3000

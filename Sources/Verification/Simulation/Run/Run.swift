@@ -244,16 +244,17 @@ package final class Run {
     /// Waits until nothing is left to do.
     private func rest() {
         let end = kernel.now + options.quiesceTime
-        var unrest: String?
+        var unrest: (invariant: Invariant, text: String)?
         while kernel.now < end, !isOverLimit {
             kernel.run(until: kernel.now + .seconds(1)) { isOverLimit }
-            unrest = findUnrest()
+            unrest = findUnrest().map { (.pendingIsEmpty, $0) }
+            if unrest == nil { unrest = findRemains().map { (.droppedIsGone, $0) } }
             if unrest == nil { break }
             injector?.startAgainWhatNeedsIt()
         }
         if let unrest {
             let span = options.quiesceTime / 1_000_000_000
-            report(Violation(.pendingIsEmpty, "\(span) s after the heal \(unrest)"))
+            report(Violation(unrest.invariant, "\(span) s after the heal \(unrest.text)"))
         }
     }
 

@@ -27,6 +27,8 @@ final class Workload {
     private var remaining: Int
     private let isPinned: Bool
     private var nextScratch = 0
+    /// The tables that were made meanwhile, as a client saw them last.
+    private var scratch: [String: TableDefinition] = [:]
     private var partitions: [Int: PartitionRef] = [:]
 
     /// Pinned clients stay on their node, the first one on node 0 and so on.
@@ -190,6 +192,7 @@ final class Workload {
         case .scan: scan(table, site, port)
         case .score: score(table, site, port)
         case .schema: changeSchema(site, port)
+        case .writeScratch: writeScratch(site, port)
         }
     }
 
@@ -430,6 +433,36 @@ final class Workload {
         }
         let id = begin(site, table: -1, .schema(text), .one, nowSeconds: nil)
         port.change(change) { [unowned self] result in
+            switch result {
+            case .success: end(site, id, .done)
+            case .failure(let error): end(site, id, failure(error))
+            }
+        }
+    }
+
+    /// Writes to a table that may be gone: to the node, to some of its peers, or not yet to any.
+    ///
+    /// As with a prepared statement, a client knows tables that its node knows no more.
+    private func writeScratch(_ site: Site, _ port: any ClientPort) {
+        let name = "scratch\(random.below(max(1, nextScratch)))"
+        if let known = port.table(named: name) { scratch[name] = known }
+        let level = random.pick(weighted: plan.writeLevels)
+        let id = begin(site, table: -1, .schema("write to \(name)"), level, nowSeconds: nil)
+        guard let table = scratch[name] else {
+            end(site, id, .refused("nobody knows \(name) yet"))
+            return
+        }
+        let row = row(.insert, random.below(plan.keys), 0, id, site, port)
+        let mutation = Mutation(
+            table: table.id,
+            partition: partition(row.key),
+            operand: RowCoding.operand(
+                row,
+                timestamp: port.nextTimestamp(),
+                nowSeconds: port.nowSeconds
+            )
+        )
+        port.write([mutation], of: table, at: level, isLogged: false) { [unowned self] result in
             switch result {
             case .success: end(site, id, .done)
             case .failure(let error): end(site, id, failure(error))

@@ -6,7 +6,7 @@ package struct WorkloadPlan: Sendable {
     /// What a client may do next.
     package enum Action: Hashable, Sendable {
         case insert, setCell, deleteCell, deleteRow, insertExpiring, batch
-        case read, readMany, scan, score, schema
+        case read, readMany, scan, score, schema, writeScratch
     }
 
     /// Operations in all.
@@ -70,7 +70,9 @@ package struct WorkloadPlan: Sendable {
             let weight = random.below(4)
             if features.contains(feature) { drawn.append((action, weight)) }
         }
-        if hasSchemaChanges, features.contains(.schema) { drawn.append((.schema, 2)) }
+        if hasSchemaChanges, features.contains(.schema) {
+            drawn += [(.schema, 2), (.writeScratch, 2)]
+        }
         actions = drawn
         if isSweeping { sweep(&random) }
         guard random.chance(0.5) else { return }
