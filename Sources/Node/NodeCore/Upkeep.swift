@@ -183,7 +183,9 @@ package final class Upkeep {
         if count > 0 || !hintsAreDrained { return "\(count) hints wait" }
         if lostHints != nil { return "hints were lost, and not all slices are marked for it" }
         if !health.isWell { return "slices are being rebuilt" }
-        if let gone = goneTables.first { return "the rows of the dropped table \(gone.table) are there" }
+        if let gone = goneTables.first {
+            return "the rows of the dropped table \(gone.table) are there"
+        }
         if let slice = ledger.dirtySlices.first {
             return "\(slice) is dirty: \(ledger.dirtyMarks(of: slice))"
         }

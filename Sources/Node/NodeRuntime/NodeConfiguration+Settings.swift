@@ -12,7 +12,8 @@ extension NodeConfiguration {
     /// How often memtables are written to files, full or not.
     ///
     /// A deletion is swept only behind a repair that began a hint window after it, in which this node
-    /// took part: so one that is swept anywhere does not stand in this node's log alone any more.
+    /// took part: so one that it took when it was made does not stand in its log alone any more
+    /// (docs/decisions/0015).
     var flushInterval: Duration { .seconds(min(3600, max(10, hintWindowSeconds / 2))) }
 
     /// What the node's logic is told of the configuration.

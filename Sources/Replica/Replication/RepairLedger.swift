@@ -215,7 +215,9 @@ package struct RepairLedger: Sendable {
     ///   - next: the least id of those that are not known yet.
     /// - Returns: what makes that last.
     package mutating func keep(tables: Set<TableID>, from next: TableID) -> [LocalChange] {
-        func isGone(_ slice: SliceID) -> Bool { slice.table < next && !tables.contains(slice.table) }
+        func isGone(_ slice: SliceID) -> Bool {
+            slice.table < next && !tables.contains(slice.table)
+        }
         var changes: [LocalChange] = []
         for slice in repairs.keys.sorted() where isGone(slice) {
             repairs[slice] = nil

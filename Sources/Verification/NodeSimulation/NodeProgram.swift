@@ -103,6 +103,8 @@ package struct NodeProgram: SubjectProgram {
         _ random: inout SimulatedRandom
     ) {
         tuning = Tuning(for: circumstances, &random)
+        // So that a hint may come behind the sweep that did not wait for it.
+        if mutant == .hintedPurge { tuning.hintWindowSeconds = 20 }
     }
 
     package func prepareDisk(

@@ -111,10 +111,11 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
             100
         case .skippedReadRepair, .ackBeforeSync, .staleCacheFill, .earlyPurge, .refusedTimeout,
             .splitInsert, .neverSyncs, .scoreAtOneReplica, .endlessRead, .heldRoom,
-            .skippedEpochs, .droppedBatch, .widePurge, .staleEpochWrite:
+            .skippedEpochs, .droppedBatch, .widePurge, .staleEpochWrite,
+            .hintedPurge:
             500
         case .wipedNodeAnswers, .unwrittenRepair: 1500
-        case .unrepairedPurge, .hintedPurge: 3000
+        case .unrepairedPurge: 3000
         }
     }
 
@@ -124,16 +125,22 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
         .neverSyncs, .unseededRandom,
     ]
 
-    /// Whether nodes must hold rows that others coordinate: three of three hold them all.
-    var needsFiveNodes: Bool { self == .droppedBatch }
+    /// Whether nodes must coordinate rows that others hold: three of three hold them all.
+    var needsFiveNodes: Bool { self == .droppedBatch || self == .hintedPurge }
 
     /// Draws out what would show in one of hundreds of seeds only.
-    ///
+    func sharpen(_ faults: inout FaultPlan, _ load: inout WorkloadPlan) {
+        switch self {
+        case .droppedBatch: Self.halveBatches(&faults, &load)
+        case .hintedPurge: Self.delayHints(&faults)
+        default: break
+        }
+    }
+
     /// Of a batch that nobody writes to its end a part must be there for anybody to notice, and stay:
     /// the whole cluster dies while some replicas have their parts and others have not, again and
     /// again, and there are so many keys that hardly any write comes over another.
-    func sharpen(_ faults: inout FaultPlan, _ load: inout WorkloadPlan) {
-        guard self == .droppedBatch else { return }
+    private static func halveBatches(_ faults: inout FaultPlan, _ load: inout WorkloadPlan) {
         faults.crashChance = 0.002
         faults.wholeClusterShare = 0.5
         faults.downMax = .seconds(2)
@@ -143,5 +150,16 @@ package enum Mutant: String, Hashable, Sendable, CaseIterable {
         load.keys = 64
         load.clients = 8
         load.thinkMean = .milliseconds(200)
+    }
+
+    /// A hint must outlast the deletion that it is older than: who keeps it is down for some seconds,
+    /// and the replicas of the row are not.
+    private static func delayHints(_ faults: inout FaultPlan) {
+        faults.classes.insert(.crashes)
+        faults.crashChance = 0.003
+        faults.wholeClusterShare = 0
+        faults.rollingChance = 0
+        faults.crashDuringRecovery = 0
+        faults.downMax = .seconds(16)
     }
 }
