@@ -52,11 +52,12 @@ package struct ClusterView: Sendable {
         case .quorum: return placement.replicationFactor / 2 + 1
         case .all: return placement.replicationFactor
         case .localQuorum: return placement.replicationFactor(in: datacenter) / 2 + 1
-        case .any, .eachQuorum:
+        case .eachQuorum: return requiredOfEach(consistency, placement)
+        case .any:
             throw .invalid(
                 """
                 consistency level \(consistency) is not supported for reads; use ONE, TWO, THREE, \
-                QUORUM, ALL, LOCAL_ONE or LOCAL_QUORUM
+                QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM or EACH_QUORUM
                 """
             )
         case .serial, .localSerial: throw .unsupported(consistency)
@@ -98,12 +99,21 @@ package struct ClusterView: Sendable {
                     alive: candidates.count
                 )
             }
+            let quotas = datacenterQuotas(consistency, placement, candidates: candidates)
+            if let short = quotas.first(where: { $0.nodes.count < $0.required }) {
+                throw .unavailable(
+                    consistency: consistency,
+                    required: short.required,
+                    alive: short.nodes.count
+                )
+            }
             groupOfSet[set] = groups.count
             groups.append(
                 KeyGroup(
                     replicas: replicas,
                     candidates: candidates,
                     required: required,
+                    datacenters: quotas,
                     keys: [key]
                 )
             )
@@ -111,6 +121,7 @@ package struct ClusterView: Sendable {
         if groups.count == 1 {
             let order = CandidateOrder(self, nodes: groups[0].candidates, latencies: latencies)
             order.sort(&groups[0].candidates)
+            groups[0].datacenters.arrange(&groups[0].candidates)
             return groups
         }
         var coverage: [NodeID: Int] = [:]
@@ -125,7 +136,10 @@ package struct ClusterView: Sendable {
             coverage: coverage,
             latencies: latencies
         )
-        for index in groups.indices { order.sort(&groups[index].candidates) }
+        for index in groups.indices {
+            order.sort(&groups[index].candidates)
+            groups[index].datacenters.arrange(&groups[index].candidates)
+        }
         return groups
     }
 
@@ -157,14 +171,29 @@ package struct KeyGroup: Hashable, Sendable {
     package var candidates: [NodeID]
     /// How many must answer.
     package var required: Int
+    /// What each datacenter must give, if they count by themselves.
+    package var datacenters: [DatacenterQuota]
     /// The places of the keys in the request.
     package var keys: [Int]
 
     /// A group with all its parts.
-    package init(replicas: [NodeID], candidates: [NodeID], required: Int, keys: [Int]) {
+    package init(
+        replicas: [NodeID],
+        candidates: [NodeID],
+        required: Int,
+        datacenters: [DatacenterQuota] = [],
+        keys: [Int]
+    ) {
         self.replicas = replicas
         self.candidates = candidates
         self.required = required
+        self.datacenters = datacenters
         self.keys = keys
+    }
+
+    /// Needs one answer of anybody; only a planted mistake does that.
+    package mutating func requireOne() {
+        required = 1
+        datacenters = []
     }
 }

@@ -87,7 +87,7 @@ package struct ReadMachine: Sendable {
         var openDigests = 0
         var openRepairs = 0
 
-        /// The replicas that did what the phase waits for, as time-outs tell it.
+        /// The replicas that did what the phase waits for.
         var answered: Int {
             switch phase {
             case .gathering: (data == nil ? 0 : 1) + digests.count
@@ -97,16 +97,51 @@ package struct ReadMachine: Sendable {
             }
         }
 
+        /// As time-outs tell it: more of one datacenter do not make up for another.
+        var answeredOfRequired: Int {
+            if case .done = phase { return group.required }
+            return isMet ? answered : min(answered, group.required - 1)
+        }
+
+        private var answeredNodes: [NodeID] {
+            switch phase {
+            case .gathering: (data.map { [$0.node] } ?? []) + digests.map(\.node)
+            case .reconciling: versions.map(\.node)
+            case .repairing, .done: []
+            }
+        }
+
+        /// Whether all are there that the phase waits for, of gathering and reconciling.
+        var isMet: Bool {
+            answered >= group.required && group.datacenters.areMet(by: answeredNodes)
+        }
+
         /// How a spare must be asked now, or nil if what is under way can still be enough.
         var needed: ReadRequest.Mode? {
             switch phase {
             case .gathering:
                 if data == nil, openRows == 0 { return rowsMode }
-                return answered + openRows + openDigests < group.required ? .digest : nil
+                return isShort(answered + openRows + openDigests) ? .digest : nil
             case .reconciling:
-                return versions.count + openRows < group.required ? .data : nil
+                return isShort(versions.count + openRows) ? .data : nil
             case .repairing, .done: return nil
             }
+        }
+
+        /// Whether those that answered or may still are too few.
+        private func isShort(_ count: Int) -> Bool {
+            count < group.required
+                || !group.datacenters.areMet(by: Array(contacted.subtracting(failed)))
+        }
+
+        /// Of whom a spare is needed, once one has failed; nil: of anybody.
+        var shortNodes: [NodeID]? {
+            group.datacenters.short(of: Array(contacted.subtracting(failed)))
+        }
+
+        /// Of whom a spare is of use where others are slow; nil: of anybody.
+        var slowNodes: [NodeID]? {
+            group.datacenters.short(of: answeredNodes)
         }
 
         /// How the first replica is asked: its digest is of use only if others are compared.
@@ -137,10 +172,12 @@ package struct ReadMachine: Sendable {
             contacted.insert(node)
         }
 
-        /// The next replica that can do what the phase waits for: who was asked for something
-        /// else and is late comes last.
-        mutating func takeSpare() -> NodeID? {
-            let left = group.candidates.filter { !contacted.contains($0) }
+        /// The next replica that can do what the phase waits for, of some or, where they are nil, of
+        /// all: who was asked for something else and is late comes last.
+        mutating func takeSpare(of nodes: [NodeID]?) -> NodeID? {
+            let left = group.candidates.filter {
+                !contacted.contains($0) && (nodes?.contains($0) ?? true)
+            }
             guard let spare = left.first(where: { !asked.contains($0) }) ?? left.first else {
                 return nil
             }
@@ -214,10 +251,14 @@ package struct ReadMachine: Sendable {
             switch groups[index].phase {
             case .gathering:
                 mode = groups[index].data == nil ? groups[index].rowsMode : .digest
-            case .reconciling, .repairing: mode = .data
+            case .reconciling: mode = .data
+            // Whose repair is slow is not known, and another datacenter's does not count.
+            case .repairing where !groups[index].group.datacenters.isEmpty: continue
+            case .repairing: mode = .data
             case .done: continue
             }
-            guard let spare = groups[index].takeSpare() else { continue }
+            let nodes = groups[index].slowNodes
+            guard let spare = groups[index].takeSpare(of: nodes) else { continue }
             groups[index].isSpeculated = true
             speculatedGroupCount += 1
             if case .repairing(let merged, _) = groups[index].phase {
@@ -293,7 +334,8 @@ package struct ReadMachine: Sendable {
                 groups[part.group].closed(part.mode, at: node)
                 groups[part.group].nodeFailed(node)
                 guard let mode = groups[part.group].needed else { continue }
-                guard let spare = groups[part.group].takeSpare() else {
+                let nodes = groups[part.group].shortNodes
+                guard let spare = groups[part.group].takeSpare(of: nodes) else {
                     fail(failure, &actions)
                     return
                 }
@@ -307,7 +349,8 @@ package struct ReadMachine: Sendable {
             guard case .repairing(let merged, let pending) = groups[index].phase,
                 groups[index].openRepairs < pending
             else { return }
-            guard let spare = groups[index].takeSpare() else {
+            let peers = groups[index].group.datacenters.peers(of: node)
+            guard let spare = groups[index].takeSpare(of: peers) else {
                 fail(failure, &actions)
                 return
             }
@@ -332,7 +375,7 @@ package struct ReadMachine: Sendable {
         let open = groups.filter { if case .done = $0.phase { false } else { true } }
         return AnswerCount(
             consistency: consistency,
-            received: open.map(\.answered).min() ?? 0,
+            received: open.map(\.answeredOfRequired).min() ?? 0,
             required: groups.map(\.group.required).max() ?? 0
         )
     }
@@ -378,9 +421,7 @@ package struct ReadMachine: Sendable {
             } else {
                 groups[index].digests.append((node, reply.digest))
             }
-            guard let data = groups[index].data,
-                groups[index].answered >= groups[index].group.required
-            else { return }
+            guard let data = groups[index].data, groups[index].isMet else { return }
             if groups[index].digests.allSatisfy({ $0.digest == data.reply.digest }) {
                 finish(group: index, rows: data.reply.rows)
                 return
@@ -400,7 +441,7 @@ package struct ReadMachine: Sendable {
             // A digest comes too late to be of use, rows of whatever replica do not.
             guard mode != .digest else { return }
             groups[index].versions.append((node, reply.rows))
-            guard groups[index].versions.count == groups[index].group.required else { return }
+            guard groups[index].isMet else { return }
             reconcile(group: index, &actions)
         case .repairing, .done: return  // Others were faster.
         }

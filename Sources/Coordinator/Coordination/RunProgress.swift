@@ -69,6 +69,42 @@ struct RunProgress: Sendable {
         }
     }
 
+    /// As time-outs tell it: more of one datacenter do not make up for another.
+    var answeredOfRequired: Int {
+        if case .reading = phase, !isMet { return min(answered, run.required - 1) }
+        return answered
+    }
+
+    /// Whether all pages are there that the round waits for.
+    private var isMet: Bool {
+        pages.count >= run.required && run.datacenters.areMet(by: pages.map(\.node))
+    }
+
+    /// Whether the answers that are there and those that are awaited are too few.
+    func isShort(awaited: [NodeID]) -> Bool {
+        switch phase {
+        case .idle: return false
+        case .reading:
+            return pages.count + openRequests < run.required
+                || !run.datacenters.areMet(by: pages.map(\.node) + awaited)
+        case .repairing(let pending): return openRequests < pending
+        }
+    }
+
+    /// Of whom a spare can do what one was asked for that failed; nil: anybody.
+    func standIns(for failed: NodeID) -> [NodeID]? { run.datacenters.peers(of: failed) }
+
+    /// Of whom a spare is of use where others are slow; nil: of anybody.
+    var slowNodes: [NodeID]? { run.datacenters.short(of: pages.map(\.node)) }
+
+    /// Whether one replica more may help where others are slow: whose repair is slow is not known,
+    /// and another datacenter's does not count.
+    var maySpeculate: Bool {
+        guard !isIdle, !isSpeculated else { return false }
+        if case .repairing = phase { return run.datacenters.isEmpty }
+        return true
+    }
+
     /// The bytes of all rows that are held.
     var heldBytes: Int {
         func bytes(_ rows: some Sequence<ScannedRow>) -> Int {
@@ -86,13 +122,20 @@ struct RunProgress: Sendable {
         openRequests = 0
         isSpeculated = false
         asked = []
+        guard run.datacenters.isEmpty else {
+            return run.datacenters.flatMap { quota in
+                (0..<quota.required).compactMap { _ in takeSpare(avoiding: slow, of: quota.nodes) }
+            }
+        }
         return (0..<run.required).compactMap { _ in takeSpare(avoiding: slow) }
     }
 
-    /// The next replica that was not asked for what is awaited; slow ones and, behind them, those
-    /// that failed come last.
-    mutating func takeSpare(avoiding slow: Set<NodeID>) -> NodeID? {
-        let left = run.candidates.filter { !asked.contains($0) }
+    /// The next replica that was not asked for what is awaited, of some or, where they are nil, of
+    /// all; slow ones and, behind them, those that failed come last.
+    mutating func takeSpare(avoiding slow: Set<NodeID>, of nodes: [NodeID]? = nil) -> NodeID? {
+        let left = run.candidates.filter {
+            !asked.contains($0) && (nodes?.contains($0) ?? true)
+        }
         let sound = left.filter { !failed.contains($0) }
         guard let spare = sound.first(where: { !slow.contains($0) }) ?? sound.first ?? left.first
         else { return nil }
@@ -110,7 +153,7 @@ struct RunProgress: Sendable {
         gcGraceSeconds: Int32
     ) -> [(node: NodeID, rows: [ScannedRow])] {
         pages.append((node, page))
-        guard pages.count == run.required else { return [] }
+        guard isMet else { return [] }
         let merge = RangeMerge(
             pages.map(\.page),
             nowSeconds: nowSeconds,

@@ -197,23 +197,18 @@ package struct ScanMachine: Sendable {
             case .repair(let run, let round, let node): (run, round, node, false)
             }
         guard let place = place(of: run, round) else { return }
-        let required = active[place].run.required
-        let missing: Int
         switch active[place].phase {
         case .idle: return
-        case .reading:
-            guard isPage else { return }
-            missing = required - active[place].pages.count
-        case .repairing(let pending):
-            // A page that nobody waits for any more.
-            guard !isPage else { return }
-            missing = pending
+        case .reading: guard isPage else { return }
+        // A page that nobody waits for any more.
+        case .repairing: guard !isPage else { return }
         }
         failures += 1
         active[place].nodeFailed(node)
         active[place].openRequests -= 1
-        guard active[place].openRequests < missing else { return }
-        guard let spare = active[place].takeSpare(avoiding: slowNodes) else {
+        guard active[place].isShort(awaited: awaited(place)) else { return }
+        let standIns = active[place].standIns(for: node)
+        guard let spare = active[place].takeSpare(avoiding: slowNodes, of: standIns) else {
             let error = CoordinationError(
                 failure,
                 count(at: place),
@@ -230,8 +225,11 @@ package struct ScanMachine: Sendable {
     /// once for its repairs in each round.
     package mutating func speculate(_ actions: inout [Action]) {
         guard case .running = state else { return }
-        for place in active.indices where !active[place].isIdle && !active[place].isSpeculated {
-            guard let spare = active[place].takeSpare(avoiding: slowNodes) else { continue }
+        for place in active.indices where active[place].maySpeculate {
+            let nodes = active[place].slowNodes
+            guard let spare = active[place].takeSpare(avoiding: slowNodes, of: nodes) else {
+                continue
+            }
             active[place].isSpeculated = true
             slowNodes.formUnion(awaited(place))
             speculatedRunCount += 1
@@ -264,7 +262,7 @@ package struct ScanMachine: Sendable {
         let progress = active.indices.contains(place) ? active[place] : nil
         return AnswerCount(
             consistency: consistency,
-            received: progress?.answered ?? 0,
+            received: progress?.answeredOfRequired ?? 0,
             required: progress?.run.required ?? runs.first?.required ?? 0
         )
     }
@@ -342,7 +340,7 @@ package struct ScanMachine: Sendable {
             let progress = active[place]
             // Runs that wait for their turn hold the rows of one round, no more.
             guard progress.isIdle, !progress.isExhausted, !progress.hasReady else { continue }
-            guard progress.run.candidates.count >= progress.run.required else {
+            if let lack = progress.run.lack {
                 guard place == 0 else { continue }
                 // What was read is not lost: the next page fails.
                 if !page.isEmpty {
@@ -351,8 +349,8 @@ package struct ScanMachine: Sendable {
                 }
                 let error = CoordinationError.unavailable(
                     consistency: consistency,
-                    required: progress.run.required,
-                    alive: progress.run.candidates.count
+                    required: lack.required,
+                    alive: lack.alive
                 )
                 finish(.fail(error), &actions)
                 return

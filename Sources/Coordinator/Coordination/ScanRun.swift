@@ -10,12 +10,33 @@ package struct ScanRun: Hashable, Sendable {
     package var candidates: [NodeID]
     /// How many must answer; if there are fewer candidates, the scan fails when it gets here.
     package var required: Int
+    /// What each datacenter must give, if they count by themselves.
+    package var datacenters: [DatacenterQuota]
 
     /// A run with all its parts.
-    package init(tokens: ClosedRange<Token>, candidates: [NodeID], required: Int) {
+    package init(
+        tokens: ClosedRange<Token>,
+        candidates: [NodeID],
+        required: Int,
+        datacenters: [DatacenterQuota] = []
+    ) {
         self.tokens = tokens
         self.candidates = candidates
         self.required = required
+        self.datacenters = datacenters
+    }
+
+    /// What is lacking so that the run could be read; nil: nothing.
+    var lack: (required: Int, alive: Int)? {
+        if candidates.count < required { return (required, candidates.count) }
+        return datacenters.first { $0.nodes.count < $0.required }
+            .map { ($0.required, $0.nodes.count) }
+    }
+
+    /// Needs one answer of anybody; only a planted mistake does that.
+    package mutating func requireOne() {
+        required = 1
+        datacenters = []
     }
 }
 
@@ -98,7 +119,12 @@ extension ClusterView {
                         ScanRun(
                             tokens: lower...upper,
                             candidates: candidates.best,
-                            required: required
+                            required: required,
+                            datacenters: datacenterQuotas(
+                                consistency,
+                                placement,
+                                candidates: candidates.best
+                            )
                         )
                     )
                     sortedOfLast = candidates.sorted

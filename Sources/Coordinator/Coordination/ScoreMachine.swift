@@ -80,6 +80,10 @@ package struct ScoreMachine: Sendable {
         var failed: Set<NodeID> = []
         var isComplete = false
 
+        var answeredNodes: [NodeID] {
+            (scorer.map { [$0] } ?? []) + digests.keys.filter { $0 != scorer }
+        }
+
         /// The replicas that answered; one that vouched and scored counts once.
         var answered: Int {
             (scoredDigest == nil ? 0 : 1) + digests.count { $0.key != scorer }
@@ -144,7 +148,9 @@ package struct ScoreMachine: Sendable {
                 (load[left.element, default: 0], left.offset)
                     < (load[right.element, default: 0], right.offset)
             }
-            let chosen = ranked.prefix(group.required).map(\.element)
+            var nodes = ranked.map(\.element)
+            group.datacenters.arrange(&nodes)
+            let chosen = nodes.prefix(group.required)
             for (rank, node) in chosen.enumerated() {
                 groups[index].asked.insert(node)
                 if rank == 0 {
@@ -246,7 +252,10 @@ package struct ScoreMachine: Sendable {
         for index in indexes {
             groups[index].failed.insert(node)
             let progress = groups[index]
-            var spare = progress.group.candidates.first { !progress.asked.contains($0) }
+            let peers = progress.group.datacenters.peers(of: node)
+            var spare = progress.group.candidates.first {
+                !progress.asked.contains($0) && (peers?.contains($0) ?? true)
+            }
             if spare == nil, isScore, failure.code == .modelNotReady {
                 // It has the rows all the same: one that vouches scores, and it vouches instead.
                 spare = progress.group.candidates.first { !progress.failed.contains($0) }
@@ -368,7 +377,8 @@ package struct ScoreMachine: Sendable {
     private mutating func closeIfComplete(_ index: Int) {
         let progress = groups[index]
         guard !progress.isComplete, progress.scoredDigest != nil,
-            progress.answered >= progress.group.required
+            progress.answered >= progress.group.required,
+            progress.group.datacenters.areMet(by: progress.answeredNodes)
         else { return }
         groups[index].isComplete = true
         open -= 1

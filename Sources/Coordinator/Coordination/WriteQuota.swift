@@ -39,16 +39,17 @@ extension ClusterView {
             }
             return [WriteQuota(nodes: replicas, required: 1)]
         case .eachQuorum:
-            guard case .networkTopology(let factors) = placement.strategy else {
+            let quorums = quorums(consistency, placement)
+            guard !quorums.isEmpty else {
                 let required = placement.replicationFactor / 2 + 1
                 return [try quota(consistency, replicas, required: required)]
             }
             var quotas: [WriteQuota] = []
-            for factor in factors {
+            for quorum in quorums {
                 let nodes = replicas.filter {
-                    state.nodes[$0]?.location.datacenter == factor.datacenter
+                    state.nodes[$0]?.location.datacenter == quorum.datacenter
                 }
-                quotas.append(try quota(consistency, nodes, required: factor.factor / 2 + 1))
+                quotas.append(try quota(consistency, nodes, required: quorum.required))
             }
             return quotas
         case .serial, .localSerial: throw .unsupported(consistency)

@@ -253,7 +253,7 @@ package final class LoopCoordinator {
         do throws(CoordinationError) {
             var groups = try group(partitions, of: table, consistency)
             if faults.contains(.scoreAtOneReplica) {
-                for index in groups.indices { groups[index].required = 1 }
+                for index in groups.indices { groups[index].requireOne() }
             }
             try admit(0)
             ScoreOperation(partitions, groups, table, template, consistency, self, completion)
@@ -276,7 +276,7 @@ package final class LoopCoordinator {
                 latencies: scanLatencies
             )
             if faults.contains(.readAtOneReplica) {
-                for index in runs.indices { runs[index].required = 1 }
+                for index in runs.indices { runs[index].requireOne() }
             }
             // A page may have so many bytes; what replicas send for it, as many each.
             let bytes = min(settings.scanBytesMax, max(1, settings.bytesMax / Self.scanShare))
@@ -313,7 +313,7 @@ package final class LoopCoordinator {
             latencies: latencies
         )
         if faults.contains(.readAtOneReplica) {
-            for index in groups.indices { groups[index].required = 1 }
+            for index in groups.indices { groups[index].requireOne() }
         }
         return groups
     }

@@ -38,7 +38,7 @@ struct ClusterViewTests {
         #expect(try west.required(.all, west.placement(of: "ks")) == 4)
     }
 
-    @Test(arguments: [ConsistencyLevel.any, .eachQuorum, .serial, .localSerial])
+    @Test(arguments: [ConsistencyLevel.any, .serial, .localSerial])
     func `a level that is not supported is refused by name`(level: ConsistencyLevel) throws {
         let view = Fixture.view(nodes: 3, .simple(factor: 3))
         let placement = try view.placement(of: "ks")

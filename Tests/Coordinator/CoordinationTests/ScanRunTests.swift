@@ -83,7 +83,7 @@ struct ScanRunTests {
         #expect(runs.count + rest.count == 8191)
     }
 
-    @Test(arguments: [ConsistencyLevel.any, .eachQuorum, .serial])
+    @Test(arguments: [ConsistencyLevel.any, .serial])
     func `levels that reads cannot have are refused`(level: ConsistencyLevel) {
         let view = Fixture.view(nodes: 3, .simple(factor: 3))
         #expect(throws: CoordinationError.self) {

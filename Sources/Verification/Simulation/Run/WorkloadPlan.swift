@@ -80,7 +80,7 @@ package struct WorkloadPlan: Sendable {
         readLevels = [(.quorum, 4), (.one, 2), (.all, 1), (.two, 1)]
         if features.contains(.any) {
             writeLevels += [(.any, 1), (.localQuorum, 2), (.eachQuorum, 1)]
-            readLevels += [(.localQuorum, 2), (.localOne, 1)]
+            readLevels += [(.localQuorum, 2), (.localOne, 1), (.eachQuorum, 1)]
         }
     }
 
