@@ -88,35 +88,10 @@ package struct ClusterView: Sendable {
                 groups[group].keys.append(key)
                 continue
             }
-            let replicas = placement.sets[set]
-            let candidates = replicas.filter {
-                alive.contains($0) && (!consistency.isLocal || isLocal($0))
-            }
-            guard candidates.count >= required else {
-                throw .unavailable(
-                    consistency: consistency,
-                    required: required,
-                    alive: candidates.count
-                )
-            }
-            let quotas = datacenterQuotas(consistency, placement, candidates: candidates)
-            if let short = quotas.first(where: { $0.nodes.count < $0.required }) {
-                throw .unavailable(
-                    consistency: consistency,
-                    required: short.required,
-                    alive: short.nodes.count
-                )
-            }
+            var group = try group(placement.sets[set], consistency, placement, required: required)
+            group.keys.append(key)
             groupOfSet[set] = groups.count
-            groups.append(
-                KeyGroup(
-                    replicas: replicas,
-                    candidates: candidates,
-                    required: required,
-                    datacenters: quotas,
-                    keys: [key]
-                )
-            )
+            groups.append(group)
         }
         if groups.count == 1 {
             let order = CandidateOrder(self, nodes: groups[0].candidates, latencies: latencies)
@@ -141,6 +116,40 @@ package struct ClusterView: Sendable {
             groups[index].datacenters.arrange(&groups[index].candidates)
         }
         return groups
+    }
+
+    /// A group of some replicas, without keys yet.
+    private func group(
+        _ replicas: [NodeID],
+        _ consistency: ConsistencyLevel,
+        _ placement: ReplicaTable,
+        required: Int
+    ) throws(CoordinationError) -> KeyGroup {
+        var group = KeyGroup(
+            replicas: replicas,
+            candidates: replicas.filter {
+                alive.contains($0) && (!consistency.isLocal || isLocal($0))
+            },
+            required: required,
+            keys: []
+        )
+        guard group.candidates.count >= required else {
+            throw .unavailable(
+                consistency: consistency,
+                required: required,
+                alive: group.candidates.count
+            )
+        }
+        let quotas = datacenterQuotas(consistency, placement, candidates: group.candidates)
+        if let short = quotas.first(where: { $0.nodes.count < $0.required }) {
+            throw .unavailable(
+                consistency: consistency,
+                required: short.required,
+                alive: short.nodes.count
+            )
+        }
+        group.datacenters = quotas
+        return group
     }
 
     /// Where rows of a keyspace are.

@@ -115,16 +115,13 @@ extension ClusterView {
                     runs[runs.count - 1].tokens = previous.tokens.lowerBound...upper
                 } else {
                     if runs.count == Self.runsMax { return runs }
+                    let best = candidates.best
                     runs.append(
                         ScanRun(
                             tokens: lower...upper,
-                            candidates: candidates.best,
+                            candidates: best,
                             required: required,
-                            datacenters: datacenterQuotas(
-                                consistency,
-                                placement,
-                                candidates: candidates.best
-                            )
+                            datacenters: datacenterQuotas(consistency, placement, candidates: best)
                         )
                     )
                     sortedOfLast = candidates.sorted
