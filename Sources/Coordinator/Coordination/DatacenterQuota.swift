@@ -27,12 +27,12 @@ extension Collection<DatacenterQuota> {
         return allSatisfy { $0.isMet(by: answered) }
     }
 
-    /// The replicas of a datacenter that did not give enough; nil: none is short, or none counts by
-    /// itself.
-    func short(of answered: @autoclosure () -> [NodeID]) -> [NodeID]? {
-        guard !isEmpty else { return nil }
+    /// The replicas of each datacenter that did not give enough; of a nil one any replica will do.
+    func short(of answered: @autoclosure () -> [NodeID]) -> [[NodeID]?] {
+        guard !isEmpty else { return [nil] }
         let answered = answered()
-        return first { !$0.isMet(by: answered) }?.nodes
+        let short = filter { !$0.isMet(by: answered) }.map { Optional($0.nodes) }
+        return short.isEmpty ? [nil] : short
     }
 
     /// The replicas that can stand in for one; nil: any can.

@@ -63,8 +63,8 @@ package struct ReadMachine: Sendable {
         case gathering
         /// Waits for the rows of as many replicas as required. Exits: all are there.
         case reconciling
-        /// Waits for replicas to write the merged rows. Exits: as many did as were stale.
-        case repairing(merged: [[UInt8]?], pending: Int)
+        /// Waits for replicas to write the merged rows. Exits: as many as required hold them.
+        case repairing(merged: [[UInt8]?])
         case done
     }
 
@@ -82,17 +82,19 @@ package struct ReadMachine: Sendable {
         var data: (node: NodeID, reply: ReadGroupReply)?
         var digests: [(node: NodeID, digest: RowDigest)] = []
         var versions: [(node: NodeID, rows: [[UInt8]?])] = []
-        /// The requests under way for rows, for digests and for repairs.
+        /// The requests under way for rows and for digests.
         var openRows = 0
         var openDigests = 0
-        var openRepairs = 0
+        /// Who holds the merged rows, and who was asked to write them and has not answered.
+        var holders: [NodeID] = []
+        var repairers: Set<NodeID> = []
 
         /// The replicas that did what the phase waits for.
         var answered: Int {
             switch phase {
             case .gathering: (data == nil ? 0 : 1) + digests.count
             case .reconciling: versions.count
-            case .repairing(_, let pending): group.required - pending
+            case .repairing: holders.count
             case .done: group.required
             }
         }
@@ -107,11 +109,22 @@ package struct ReadMachine: Sendable {
             switch phase {
             case .gathering: (data.map { [$0.node] } ?? []) + digests.map(\.node)
             case .reconciling: versions.map(\.node)
-            case .repairing, .done: []
+            case .repairing: holders
+            case .done: []
             }
         }
 
-        /// Whether all are there that the phase waits for, of gathering and reconciling.
+        /// The replicas that did what the phase waits for, and those that still may.
+        private var hopefulNodes: [NodeID] {
+            switch phase {
+            case .gathering: Array(contacted.subtracting(failed))
+            case .reconciling: versions.map(\.node) + readers
+            case .repairing: holders + repairers
+            case .done: []
+            }
+        }
+
+        /// Whether all are there that the phase waits for.
         var isMet: Bool {
             answered >= group.required && group.datacenters.areMet(by: answeredNodes)
         }
@@ -124,25 +137,22 @@ package struct ReadMachine: Sendable {
                 return isShort(answered + openRows + openDigests) ? .digest : nil
             case .reconciling:
                 return isShort(versions.count + openRows) ? .data : nil
-            case .repairing, .done: return nil
+            case .repairing:
+                return isShort(holders.count + repairers.count) ? .data : nil
+            case .done: return nil
             }
         }
 
         /// Whether those that answered or may still are too few.
         private func isShort(_ count: Int) -> Bool {
-            count < group.required
-                || !group.datacenters.areMet(by: Array(contacted.subtracting(failed)))
+            count < group.required || !group.datacenters.areMet(by: hopefulNodes)
         }
 
         /// Of whom a spare is needed, once one has failed; nil: of anybody.
-        var shortNodes: [NodeID]? {
-            group.datacenters.short(of: Array(contacted.subtracting(failed)))
-        }
+        var shortNodes: [NodeID]? { group.datacenters.short(of: hopefulNodes)[0] }
 
-        /// Of whom a spare is of use where others are slow; nil: of anybody.
-        var slowNodes: [NodeID]? {
-            group.datacenters.short(of: answeredNodes)
-        }
+        /// Of whom one spare each is of use where others are slow; of a nil one anybody will do.
+        var slowNodes: [[NodeID]?] { group.datacenters.short(of: answeredNodes) }
 
         /// How the first replica is asked: its digest is of use only if others are compared.
         var rowsMode: ReadRequest.Mode { group.required == 1 ? .rows : .data }
@@ -247,24 +257,24 @@ package struct ReadMachine: Sendable {
         guard case .running = state else { return }
         var asks: [(node: NodeID, part: Part)] = []
         for index in groups.indices where !groups[index].isSpeculated {
-            let mode: ReadRequest.Mode
+            var mode: ReadRequest.Mode
             switch groups[index].phase {
             case .gathering:
                 mode = groups[index].data == nil ? groups[index].rowsMode : .digest
-            case .reconciling: mode = .data
-            // Whose repair is slow is not known, and another datacenter's does not count.
-            case .repairing where !groups[index].group.datacenters.isEmpty: continue
-            case .repairing: mode = .data
+            case .reconciling, .repairing: mode = .data
             case .done: continue
             }
-            let nodes = groups[index].slowNodes
-            guard let spare = groups[index].takeSpare(of: nodes) else { continue }
-            groups[index].isSpeculated = true
-            speculatedGroupCount += 1
-            if case .repairing(let merged, _) = groups[index].phase {
-                repair(spare, group: index, merged: merged, stale: nil, &actions)
-            } else {
+            for nodes in groups[index].slowNodes {
+                guard let spare = groups[index].takeSpare(of: nodes) else { continue }
+                if !groups[index].isSpeculated { speculatedGroupCount += 1 }
+                groups[index].isSpeculated = true
+                if case .repairing(let merged) = groups[index].phase {
+                    repair(spare, group: index, merged: merged, stale: nil, &actions)
+                    continue
+                }
                 asks.append((spare, Part(group: index, mode: mode)))
+                // One more with the rows is enough.
+                if case .gathering = groups[index].phase { mode = .digest }
             }
         }
         ask(asks, &actions)
@@ -298,15 +308,14 @@ package struct ReadMachine: Sendable {
 
     /// A replica wrote the merged rows.
     package mutating func repairAcknowledged(request: Int, actions: inout [Action]) {
-        guard case .running = state, case .repair(_, let index) = requests[request] else { return }
-        requests[request] = .closed
-        groups[index].openRepairs -= 1
-        guard case .repairing(let merged, let pending) = groups[index].phase else { return }
-        if pending == 1 {
-            finish(group: index, rows: merged)
-        } else {
-            groups[index].phase = .repairing(merged: merged, pending: pending - 1)
+        guard case .running = state, case .repair(let node, let index) = requests[request] else {
+            return
         }
+        requests[request] = .closed
+        groups[index].repairers.remove(node)
+        guard case .repairing(let merged) = groups[index].phase else { return }
+        groups[index].holders.append(node)
+        if groups[index].isMet { finish(group: index, rows: merged) }
         answerIfDone(&actions)
     }
 
@@ -344,13 +353,12 @@ package struct ReadMachine: Sendable {
             ask(asks, &actions)
         case .repair(let node, let index):
             failures += 1
-            groups[index].openRepairs -= 1
+            groups[index].repairers.remove(node)
             groups[index].nodeFailed(node)
-            guard case .repairing(let merged, let pending) = groups[index].phase,
-                groups[index].openRepairs < pending
+            guard case .repairing(let merged) = groups[index].phase, groups[index].needed != nil
             else { return }
-            let peers = groups[index].group.datacenters.peers(of: node)
-            guard let spare = groups[index].takeSpare(of: peers) else {
+            let nodes = groups[index].shortNodes
+            guard let spare = groups[index].takeSpare(of: nodes) else {
                 fail(failure, &actions)
                 return
             }
@@ -462,12 +470,13 @@ package struct ReadMachine: Sendable {
                 stale[version].append(place)
             }
         }
-        groups[index].phase = .repairing(merged: merged, pending: stale.count { !$0.isEmpty })
+        groups[index].phase = .repairing(merged: merged)
+        groups[index].holders = zip(versions, stale).filter(\.1.isEmpty).map(\.0.node)
         groups[index].contacted = groups[index].failed.union(versions.map(\.node))
         for (version, places) in stale.enumerated() where !places.isEmpty {
             repair(versions[version].node, group: index, merged: merged, stale: places, &actions)
         }
-        if stale.allSatisfy(\.isEmpty) { finish(group: index, rows: merged) }
+        if groups[index].isMet { finish(group: index, rows: merged) }
     }
 
     private func digest(_ row: [UInt8]?) -> RowDigest? {
@@ -489,7 +498,7 @@ package struct ReadMachine: Sendable {
             merged[place].map { Repair(key: keys[place], operand: $0) }
         }
         actions.append(.repair(request: requests.count, at: node, repairs))
-        groups[index].openRepairs += 1
+        groups[index].repairers.insert(node)
         requests.append(.repair(node: node, group: index))
     }
 

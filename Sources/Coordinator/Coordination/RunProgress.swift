@@ -11,8 +11,8 @@ struct RunProgress: Sendable {
         case idle
         /// Waits for pages. Exits: as many as required are there.
         case reading
-        /// Waits for stale replicas to write. Exits: as many did as were stale.
-        case repairing(pending: Int)
+        /// Waits for stale replicas to write. Exits: as many as required hold the merged rows.
+        case repairing
     }
 
     /// A place between rows.
@@ -33,6 +33,8 @@ struct RunProgress: Sendable {
     /// Whether there is nothing behind the rows that are ready.
     private(set) var isExhausted = false
     private(set) var pages: [(node: NodeID, page: ScanPage)] = []
+    /// Who holds the merged rows of the round.
+    private var holders: [NodeID] = []
     /// The merged rows of the round.
     private(set) var merged: [ScannedRow] = []
     /// Those of which replicas lacked something, dead ones among them: a replica that steps into a
@@ -56,6 +58,7 @@ struct RunProgress: Sendable {
     }
 
     var isIdle: Bool { if case .idle = phase { true } else { false } }
+    var isRepairing: Bool { if case .repairing = phase { true } else { false } }
     var hasReady: Bool { !ready.isEmpty }
     /// Whether nothing will ever come of this run any more.
     var isDone: Bool { isExhausted && ready.isEmpty }
@@ -65,45 +68,34 @@ struct RunProgress: Sendable {
         switch phase {
         case .idle: 0
         case .reading: pages.count
-        case .repairing(let pending): run.required - pending
+        case .repairing: holders.count
         }
     }
 
+    private var answeredNodes: [NodeID] { isRepairing ? holders : pages.map(\.node) }
+
     /// As time-outs tell it: more of one datacenter do not make up for another.
     var answeredOfRequired: Int {
-        if case .reading = phase, !isMet { return min(answered, run.required - 1) }
-        return answered
+        isMet ? answered : min(answered, run.required - 1)
     }
 
-    /// Whether all pages are there that the round waits for.
+    /// Whether all are there that the round waits for.
     private var isMet: Bool {
-        pages.count >= run.required && run.datacenters.areMet(by: pages.map(\.node))
+        answered >= run.required && run.datacenters.areMet(by: answeredNodes)
     }
 
     /// Whether the answers that are there and those that are awaited are too few.
     func isShort(awaited: [NodeID]) -> Bool {
-        switch phase {
-        case .idle: return false
-        case .reading:
-            return pages.count + openRequests < run.required
-                || !run.datacenters.areMet(by: pages.map(\.node) + awaited)
-        case .repairing(let pending): return openRequests < pending
-        }
+        !isIdle
+            && (answered + openRequests < run.required
+                || !run.datacenters.areMet(by: answeredNodes + awaited))
     }
 
     /// Of whom a spare can do what one was asked for that failed; nil: anybody.
     func standIns(for failed: NodeID) -> [NodeID]? { run.datacenters.peers(of: failed) }
 
-    /// Of whom a spare is of use where others are slow; nil: of anybody.
-    var slowNodes: [NodeID]? { run.datacenters.short(of: pages.map(\.node)) }
-
-    /// Whether one replica more may help where others are slow: whose repair is slow is not known,
-    /// and another datacenter's does not count.
-    var maySpeculate: Bool {
-        guard !isIdle, !isSpeculated else { return false }
-        if case .repairing = phase { return run.datacenters.isEmpty }
-        return true
-    }
+    /// Of whom one spare each is of use where others are slow; of a nil one anybody will do.
+    var slowNodes: [[NodeID]?] { run.datacenters.short(of: answeredNodes) }
 
     /// The bytes of all rows that are held.
     var heldBytes: Int {
@@ -166,26 +158,21 @@ struct RunProgress: Sendable {
         bound = merge.bound
         // Who is late with a page may still step into a repair.
         asked = asked.intersection(failed).union(pages.map(\.node))
+        holders = zip(pages, merge.repairs).filter(\.1.isEmpty).map(\.0.node)
+        phase = .repairing
         pages = []
         openRequests = 0
-        if repairs.isEmpty {
-            finishRound()
-        } else {
-            phase = .repairing(pending: repairs.count)
-            repairedRows = merge.repairedRows
-            isSpeculated = false
-        }
+        repairedRows = merge.repairedRows
+        isSpeculated = false
+        if isMet { finishRound() }
         return repairs
     }
 
     /// A replica wrote the round's rows.
-    mutating func repaired() {
-        guard case .repairing(let pending) = phase else { return }
-        if pending == 1 {
-            finishRound()
-        } else {
-            phase = .repairing(pending: pending - 1)
-        }
+    mutating func repaired(by node: NodeID) {
+        guard case .repairing = phase else { return }
+        holders.append(node)
+        if isMet { finishRound() }
     }
 
     /// Takes the next row that is ready.
@@ -199,6 +186,7 @@ struct RunProgress: Sendable {
 
     private mutating func finishRound() {
         phase = .idle
+        holders = []
         ready = merged[...]
         merged = []
         repairedRows = []

@@ -173,11 +173,11 @@ package struct ScanMachine: Sendable {
     /// A replica wrote merged rows.
     package mutating func repairAcknowledged(request: Int, actions: inout [Action]) {
         guard case .running = state,
-            case .repair(let run, let round, _)? = requests.removeValue(forKey: request),
+            case .repair(let run, let round, let node)? = requests.removeValue(forKey: request),
             let place = place(of: run, round)
         else { return }
         active[place].openRequests -= 1
-        active[place].repaired()
+        active[place].repaired(by: node)
         advance(&actions)
     }
 
@@ -225,15 +225,18 @@ package struct ScanMachine: Sendable {
     /// once for its repairs in each round.
     package mutating func speculate(_ actions: inout [Action]) {
         guard case .running = state else { return }
-        for place in active.indices where active[place].maySpeculate {
-            let nodes = active[place].slowNodes
-            guard let spare = active[place].takeSpare(avoiding: slowNodes, of: nodes) else {
-                continue
+        for place in active.indices where !active[place].isIdle && !active[place].isSpeculated {
+            for nodes in active[place].slowNodes {
+                guard let spare = active[place].takeSpare(avoiding: slowNodes, of: nodes) else {
+                    continue
+                }
+                if !active[place].isSpeculated {
+                    slowNodes.formUnion(awaited(place))
+                    speculatedRunCount += 1
+                }
+                active[place].isSpeculated = true
+                stepIn(spare, place, &actions)
             }
-            active[place].isSpeculated = true
-            slowNodes.formUnion(awaited(place))
-            speculatedRunCount += 1
-            stepIn(spare, place, &actions)
         }
     }
 
@@ -276,9 +279,11 @@ package struct ScanMachine: Sendable {
     /// The replicas whose answers a run waits for.
     private func awaited(_ place: Int) -> [NodeID] {
         let (place, current) = (firstActive + place, active[place].round)
+        let isRepairing = active[place - firstActive].isRepairing
         return requests.values.compactMap { request in
             switch request {
-            case .page(place, current, let node, _), .repair(place, current, let node): node
+            case .page(place, current, let node, _): isRepairing ? nil : node
+            case .repair(place, current, let node): node
             case .page, .repair: nil
             }
         }

@@ -252,6 +252,8 @@ package struct ScoreMachine: Sendable {
         for index in indexes {
             groups[index].failed.insert(node)
             let progress = groups[index]
+            // Nobody waits for it any more.
+            guard !progress.isComplete else { continue }
             let peers = progress.group.datacenters.peers(of: node)
             var spare = progress.group.candidates.first {
                 !progress.asked.contains($0) && (peers?.contains($0) ?? true)

@@ -11,7 +11,7 @@ extension Upkeep {
     func tablesFollow(from old: ClusterState, to new: ClusterState) {
         let before =
             old.epoch == .zero ? Set(new.formerTables) : Set(old.tableIDs).subtracting(new.tableIDs)
-        goneTables += before.sorted().map { ($0, new.epoch) }
+        goneTables += before.sorted().map { ($0, new.epoch, .zero) }
     }
 
     /// A loop uses the state of an epoch: it takes no more writes to tables that are gone by then.
@@ -20,28 +20,32 @@ extension Upkeep {
         dropGoneTables()
     }
 
-    /// Drops the rows of tables that are gone; what fails is tried again with the next round.
+    /// Drops the rows of tables that are gone, one after the other; what fails is tried again after a
+    /// while, and what finds no room with the next round.
     ///
     /// What a loop took before it knew is in the writer's queue by then, in front of the drop.
     func dropGoneTables() {
-        guard !isDroppingTables, !isStopped, let adopted = adoptedEpochs.min() else { return }
-        let ready = goneTables.prefix { $0.epoch <= adopted }.prefix(settings.changesMax)
-        guard !ready.isEmpty else { return }
+        let now = environment.now
+        guard !isDroppingTables, !isStopped, let adopted = adoptedEpochs.min(),
+            let gone = goneTables.first(where: { $0.epoch <= adopted && $0.due <= now })
+        else { return }
         var writes = StoreWrites()
-        for gone in ready { writes.drop(prefix: RowKey.tablePrefix(gone.table)) }
-        let count = ready.count
+        writes.drop(prefix: RowKey.tablePrefix(gone.table))
         isDroppingTables = environment.submit(writes) { [weak self] error in
             guard let self else { return }
             isDroppingTables = false
+            goneTables.removeAll { $0.table == gone.table }
             if let error {
+                let pause = settings.interval * Self.roundsPerFailedDrop
+                goneTables.append((gone.table, gone.epoch, environment.now + pause))
                 tellOfGoneTables(error)
-                return
             }
-            toldOfGoneTables = false
-            goneTables.removeFirst(count)
             dropGoneTables()
         }
     }
+
+    /// A drop that failed reads all that it came past once more.
+    private static let roundsPerFailedDrop = 10
 
     private func tellOfGoneTables(_ error: StorageError) {
         guard !toldOfGoneTables else { return }

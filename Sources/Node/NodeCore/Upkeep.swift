@@ -69,8 +69,9 @@ package final class Upkeep {
     var sweep: SweepPass?
     var sweepBandwidth: TokenBucket
 
-    /// The tables that are gone and whose rows are not, with the epochs since which they are.
-    var goneTables: [(table: TableID, epoch: Epoch)] = []
+    /// The tables that are gone and whose rows are not, with the epochs since which they are, and
+    /// when their rows are to be dropped at the earliest.
+    var goneTables: [(table: TableID, epoch: Epoch, due: Duration)] = []
     var isDroppingTables = false
     /// Whether it was said that rows of dropped tables cannot be dropped.
     var toldOfGoneTables = false

@@ -327,20 +327,27 @@ final class NodeAssembly: Sendable {
                 while store.failure == nil { try await Task.sleep(for: .milliseconds(200)) }
                 if let failure = store.failure { throw failure }
             }
-            tasks.addTask { [store, backgroundPool, logger, pause = configuration.flushInterval] in
-                while true {
-                    try await Task.sleep(for: pause)
-                    _ = backgroundPool.submit {
-                        do throws(StorageError) {
-                            try store.beginFlush()
-                        } catch {
-                            logger.warning("memtables are not flushed for a while: \(error)")
-                        }
-                    }
-                }
-            }
+            tasks.addTask { try await self.flushMemtables() }
             defer { tasks.cancelAll() }
             try await tasks.next()
+        }
+    }
+
+    /// Has memtables written to files now and then, full or not.
+    private func flushMemtables() async throws {
+        while true {
+            try await Task.sleep(for: configuration.flushInterval)
+            await withCheckedContinuation { continuation in
+                // Of its own, since it may wait for compactions.
+                Thread.detachNewThread { [store, logger] in
+                    do throws(StorageError) {
+                        try store.beginFlush()
+                    } catch {
+                        logger.warning("memtables are not flushed for a while: \(error)")
+                    }
+                    continuation.resume()
+                }
+            }
         }
     }
 

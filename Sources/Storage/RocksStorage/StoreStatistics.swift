@@ -112,8 +112,10 @@ extension RocksStore {
         try backend.flush()
     }
 
-    /// Has the memtables written to table files, and does not wait for it: a failure is one of the
-    /// store, as a later write tells.
+    /// Has the memtables written to table files, and does not wait until they are: a failure is one
+    /// of the store, as a later write tells.
+    ///
+    /// It waits while so many files wait for compaction that a flush would slow writes down.
     ///
     /// - Throws: what RocksDB says, ``StorageError/closed(path:)``.
     package func beginFlush() throws(StorageError) {

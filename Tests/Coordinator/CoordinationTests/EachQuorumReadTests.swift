@@ -121,14 +121,40 @@ struct EachQuorumReadTests {
         }
     }
 
-    /// Six replicas, some of them stale; up to one of each datacenter fails; answers come in any
-    /// order, and somebody loses patience at any moment.
-    @Test(arguments: UInt64(1)...300)
+    /// Up to one replica of each datacenter, which does not do what it should.
+    private struct Trouble {
+        enum Kind: CaseIterable {
+            case fails, hangs, failsToRepair, hangsInRepair
+        }
+
+        let nodes: [NodeID]
+        let kind: Kind
+
+        init(_ random: inout SplitMix) {
+            nodes = [east, west].compactMap { nodes in
+                Bool.random(using: &random) ? nodes.randomElement(using: &random) : nil
+            }
+            kind = Kind.allCases.randomElement(using: &random) ?? .fails
+        }
+
+        func fails(_ node: NodeID, isRepair: Bool) -> Bool {
+            nodes.contains(node) && (kind == .fails || isRepair && kind == .failsToRepair)
+        }
+
+        func hangs(_ node: NodeID, isRepair: Bool) -> Bool {
+            nodes.contains(node) && (kind == .hangs || isRepair && kind == .hangsInRepair)
+        }
+
+        /// Whether somebody may lose patience before nothing else can happen: once is all.
+        var allowsImpatience: Bool { kind != .hangsInRepair }
+    }
+
+    /// Six replicas, some of them stale, some in trouble; answers come in any order, and somebody
+    /// loses patience at any moment.
+    @Test(arguments: UInt64(1)...600)
     func `an answer has seen, and repaired, a majority of each datacenter`(seed: UInt64) throws {
         var random = SplitMix(state: seed)
-        let failing = [Self.east, Self.west].compactMap { nodes in
-            Bool.random(using: &random) ? nodes.randomElement(using: &random) : nil
-        }
+        let trouble = Trouble(&random)
         var rows: [NodeID: [UInt8]] = [:]
         for node in Self.east + Self.west {
             rows[node] = Int.random(in: 0..<3, using: &random) == 0 ? old : new
@@ -137,12 +163,21 @@ struct EachQuorumReadTests {
         var open: [ReadMachine.Action] = []
         var heard: Set<NodeID> = []
         machine.start(&open)
-        while let index = open.indices.randomElement(using: &random) {
+        while !open.isEmpty || !machine.isFinished {
             var actions: [ReadMachine.Action] = []
-            if Int.random(in: 0..<4, using: &random) == 0 { machine.speculate(&actions) }
+            guard let index = open.indices.randomElement(using: &random) else {
+                machine.speculate(&open)
+                try #require(!open.isEmpty, "it waits for ever")
+                continue
+            }
+            if trouble.allowsImpatience, Int.random(in: 0..<4, using: &random) == 0 {
+                machine.speculate(&actions)
+            }
             switch open.remove(at: index) {
-            case .read(let request, let node, _) where failing.contains(node),
-                .repair(let request, let node, _) where failing.contains(node):
+            case .read(_, let node, _) where trouble.hangs(node, isRepair: false): break
+            case .repair(_, let node, _) where trouble.hangs(node, isRepair: true): break
+            case .read(let request, let node, _) where trouble.fails(node, isRepair: false),
+                .repair(let request, let node, _) where trouble.fails(node, isRepair: true):
                 let failure = Fixture.failure(.failed)
                 machine.requestFailed(request: request, failure, actions: &actions)
             case .read(let request, let node, let parts):
@@ -190,12 +225,10 @@ struct EachQuorumReadTests {
     }
 
     /// As with reads, over one run of tokens with one row.
-    @Test(arguments: UInt64(1)...300)
+    @Test(arguments: UInt64(1)...600)
     func `a page has seen, and repaired, a majority of each datacenter`(seed: UInt64) throws {
         var random = SplitMix(state: seed)
-        let failing = [Self.east, Self.west].compactMap { nodes in
-            Bool.random(using: &random) ? nodes.randomElement(using: &random) : nil
-        }
+        let trouble = Trouble(&random)
         var rows: [NodeID: [UInt8]] = [:]
         for node in Self.east + Self.west {
             rows[node] = Int.random(in: 0..<3, using: &random) == 0 ? old : new
@@ -212,12 +245,21 @@ struct EachQuorumReadTests {
         var open: [ScanMachine.Action] = []
         var heard: Set<NodeID> = []
         machine.start(&open)
-        while let index = open.indices.randomElement(using: &random) {
+        while !open.isEmpty || !machine.isFinished {
             var actions: [ScanMachine.Action] = []
-            if Int.random(in: 0..<4, using: &random) == 0 { machine.speculate(&actions) }
+            guard let index = open.indices.randomElement(using: &random) else {
+                machine.speculate(&open)
+                try #require(!open.isEmpty, "it waits for ever")
+                continue
+            }
+            if trouble.allowsImpatience, Int.random(in: 0..<4, using: &random) == 0 {
+                machine.speculate(&actions)
+            }
             switch open.remove(at: index) {
-            case .scan(let request, let node, _) where failing.contains(node),
-                .repair(let request, let node, _) where failing.contains(node):
+            case .scan(_, let node, _) where trouble.hangs(node, isRepair: false): break
+            case .repair(_, let node, _) where trouble.hangs(node, isRepair: true): break
+            case .scan(let request, let node, _) where trouble.fails(node, isRepair: false),
+                .repair(let request, let node, _) where trouble.fails(node, isRepair: true):
                 let failure = Fixture.failure(.failed)
                 machine.requestFailed(request: request, failure, actions: &actions)
             case .scan(let request, let node, _):

@@ -82,6 +82,30 @@ struct DroppedTableTests {
         logic.stop()
     }
 
+    @Test func `one that cannot be dropped does not keep others from it`() throws {
+        let (loop, other) = (FakeLoop(), FakeLoop())
+        let logic = try start(loop, other)
+        var second = FakeNode.table
+        second.name = "second"
+        logic.control.value.proposeHere(.createTable(second)) { _ in }
+        loop.runPools()
+        let partition = FakeNode.partitions(1, in: 0)[0]
+        let key = RowKey(table: TableID(2), token: partition.token, partitionKey: partition.key)
+        var writes = StoreWrites()
+        writes.merge(FakeNode.row(10), into: key.encoded)
+        try loop.store.write([writes], synced: true)
+        loop.failingDrop = RowKey.tableRange(FakeNode.table.id)
+        drop(logic, loop)
+        logic.control.value.proposeHere(.dropTable(keyspace: "ks", name: "second")) { _ in }
+        for _ in 0..<20 {
+            loop.advance(.seconds(1))
+            loop.runPools()
+        }
+        #expect(try loop.store.read([key.encoded])[0] == nil)
+        #expect(logic.upkeep.value.unrest != nil)
+        logic.stop()
+    }
+
     @Test func `its rows go after a start, if a crash came before`() throws {
         let (loop, other) = (FakeLoop(), FakeLoop())
         let logic = try start(loop, other)

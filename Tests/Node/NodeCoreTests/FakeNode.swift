@@ -46,6 +46,8 @@ final class FakeLoop: LoopEnvironment, @unchecked Sendable {
     let store = ModelBackend()
     /// Whether the writer has no room for drops.
     var refusesDrops = false
+    /// Rows that cannot be dropped, since something there is damaged.
+    var failingDrop: KeyRange?
     /// Whether the loop is busy with something else: what others give it waits.
     var isHeld = false {
         didSet {
@@ -120,10 +122,14 @@ final class FakeLoop: LoopEnvironment, @unchecked Sendable {
 
     func submit(_ writes: StoreWrites, completion: @escaping (StorageError?) -> Void) -> Bool {
         if refusesDrops, !writes.droppedRanges.isEmpty { return false }
-        jobs.append { [store] in
+        jobs.append { [store, failingDrop] in
             do throws(StorageError) {
                 try store.write([writes], synced: true)
                 for range in writes.droppedRanges {
+                    if let failingDrop, failingDrop.overlaps(range) {
+                        let fault = StorageError.Fault(operation: "drop", path: "", message: "bad")
+                        throw .corruption(fault)
+                    }
                     _ = try store.deleteRows(in: range, from: nil, bytesMax: .max)
                 }
                 completion(nil)
