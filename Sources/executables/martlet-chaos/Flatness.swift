@@ -33,7 +33,7 @@ struct ProcessSample: Sendable {
 ///
 /// The run is cut into fifths, of which each counts by its median. Caches fill during the first two;
 /// the last two may not exceed the third by more than is allowed. The block cache of a chaos node,
-/// 4 MiB, needs some twelve minutes to fill, so that runs should last half an hour.
+/// 4 MiB, needs some fifteen minutes to fill, so that runs should last half an hour.
 struct Flatness {
     private var samples: [[ProcessSample]]
 
